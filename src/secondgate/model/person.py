@@ -1,0 +1,74 @@
+"""People, how they came in, and what they can prove.
+
+Authentication method references: RFC 8176, section 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from secondgate.model.organization import Method
+
+AMR_OF_METHOD: dict[Method, str] = {Method.TOTP: "otp", Method.SECURITY_KEY: "hwk", Method.BIOMETRICS: "fpt"}
+"""What an application is told about a method used here (RFC 8176; `mfa` stands beside it)."""
+
+
+class IdentitySource(StrEnum):
+    """What vouched for an identity."""
+
+    ONE_TIME_PIN = "onetimepin"
+    HEADERS = "headers"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an identity provider says somebody is. `email` is in lower case."""
+
+    email: str
+    name: str = ""
+    groups: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ()
+    auth_time: int | None = None
+    source: IdentitySource = IdentitySource.ONE_TIME_PIN
+    identity_provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who has logged in at least once."""
+
+    id: str
+    email: str
+    name: str
+    created_at: int
+    last_login_at: int | None = None
+    disabled: bool = False
+    last_method: Method | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """One enrolled authenticator. The TOTP seed is not here: it never leaves the store but sealed.
+
+    For WebAuthn `credential_id`, `public_key` (COSE), `sign_count`, `backup_eligible` and `aaguid` (32
+    hexadecimal digits) are set; for TOTP they are empty.
+    """
+
+    id: str
+    person_id: str
+    method: Method
+    name: str
+    created_at: int
+    last_used_at: int | None = None
+    credential_id: bytes = b""
+    public_key: bytes = b""
+    sign_count: int = 0
+    backup_eligible: bool = False
+    aaguid: str = ""
+    transports: tuple[str, ...] = ()
+
+
+def folded_email(email: str) -> str:
+    """Give the one spelling under which an address is compared, stored and counted."""
+    return email.strip().lower()

@@ -1,0 +1,183 @@
+"""Policies and their rules: who matches, and why.
+
+Semantics are those of Cloudflare Access: `include` needs one match, `require` all, `exclude` none.
+Rules about addresses are judged at every request like all others, since deciding is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from secondgate.model.organization import MfaOverride
+from secondgate.model.person import Identity
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class PolicyAction(StrEnum):
+    """What a policy does with those who match (`decision` on the wire)."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    BYPASS = "bypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Everyone:
+    """`everyone {}`: matches always."""
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """`email {email}`, in lower case."""
+
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmailDomain:
+    """`email_domain {domain}`, in lower case: the part after the `@`, whole."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmailList:
+    """`email_list {id}`: the addresses of a list of type EMAIL."""
+
+    list_id: str
+    emails: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ip:
+    """`ip {ip}`: an address or a network."""
+
+    network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class IpList:
+    """`ip_list {id}`: the networks of a list of type IP."""
+
+    list_id: str
+    networks: tuple[Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InGroup:
+    """`group {id}`: whoever matches the Access group."""
+
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginMethod:
+    """`login_method {id}`: came in by this identity provider."""
+
+    identity_provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthMethod:
+    """`auth_method {auth_method}`: the identity provider's `amr` holds this value (RFC 8176)."""
+
+    amr: str
+
+
+Rule = Everyone | Email | EmailDomain | EmailList | Ip | IpList | InGroup | LoginMethod | AuthMethod
+
+IDENTITY_RULES = (Email, EmailDomain, EmailList, LoginMethod, AuthMethod)
+ADDRESS_RULES = (Ip, IpList)
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Three lists of rules, as a group and a policy have them."""
+
+    include: tuple[Rule, ...]
+    exclude: tuple[Rule, ...] = ()
+    require: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An Access group: a name for criteria that several policies use."""
+
+    id: str
+    name: str
+    criteria: Criteria
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy of one application, its lists and groups resolved. Smaller precedence is judged first."""
+
+    id: str
+    name: str
+    action: PolicyAction
+    criteria: Criteria
+    precedence: int
+    session_duration_s: int | None = None
+    mfa: MfaOverride | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks, as far as is known. `identity` is None for somebody who has not logged in."""
+
+    address: Address
+    identity: Identity | None = None
+
+
+def is_match(criteria: Criteria, visitor: Visitor, groups: Mapping[str, Group]) -> bool:
+    """Whether a visitor meets criteria: any include, every require, no exclude."""
+    return (
+        any(is_rule_match(rule, visitor, groups) for rule in criteria.include)
+        and all(is_rule_match(rule, visitor, groups) for rule in criteria.require)
+        and not any(is_rule_match(rule, visitor, groups) for rule in criteria.exclude)
+    )
+
+
+def is_rule_match(rule: Rule, visitor: Visitor, groups: Mapping[str, Group]) -> bool:
+    """Whether one rule matches. A rule about identity never matches somebody who has none."""
+    match rule:
+        case Everyone():
+            return True
+        case Ip(network):
+            return visitor.address in network
+        case IpList(networks=networks):
+            return any(visitor.address in network for network in networks)
+        case InGroup(group_id):
+            return is_match(groups[group_id].criteria, visitor, groups)
+        case _:
+            return visitor.identity is not None and is_identity_match(rule, visitor.identity)
+
+
+def is_identity_match(rule: Email | EmailDomain | EmailList | LoginMethod | AuthMethod, identity: Identity) -> bool:
+    """Whether a rule about identity matches one."""
+    match rule:
+        case Email(email):
+            return identity.email == email
+        case EmailDomain(domain):
+            return identity.email.rpartition("@")[2] == domain
+        case EmailList(emails=emails):
+            return identity.email in emails
+        case LoginMethod(identity_provider_id):
+            return identity.identity_provider_id == identity_provider_id
+        case AuthMethod(amr):
+            return amr in identity.amr
+
+
+def is_about(criteria: Criteria, kinds: tuple[type, ...], groups: Mapping[str, Group]) -> bool:
+    """Whether criteria hold a rule of one of these kinds, in a group or directly."""
+    for rule in (*criteria.include, *criteria.exclude, *criteria.require):
+        if isinstance(rule, kinds) or (
+            isinstance(rule, InGroup) and is_about(groups[rule.group_id].criteria, kinds, groups)
+        ):
+            return True
+    return False

@@ -1,0 +1,66 @@
+"""What is live: logins, MFA sessions and application sessions. Losing them makes people log in again.
+
+A login belongs to a person at the portal, in one browser (device). An MFA session belongs to a person,
+a device and a method. An application session belongs to a person, a device and an application's host,
+and holds a grant for each application (host and path) of that host that was logged in to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secondgate.model.organization import Method
+from secondgate.model.person import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A person known at the portal. `id` is the hash of the cookie's token: it opens nothing."""
+
+    id: str
+    person_id: str
+    device_id: str
+    identity: Identity
+    at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MfaSession:
+    """That a person proved a method in a browser at a time, with which authenticator."""
+
+    person_id: str
+    device_id: str
+    method: Method
+    authenticator_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """That an application was logged in to, and the MFA that was young enough at that login."""
+
+    application_id: str
+    at: int
+    expires_at: int
+    mfa: tuple[MfaSession, ...]
+    assertion: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSession:
+    """What the host's cookie stands for. `id` is the hash of the identifier in the cookie's token."""
+
+    id: str
+    host: str
+    person_id: str
+    device_id: str
+    login_id: str
+    identity: Identity
+    created_at: int
+    expires_at: int
+    grants: tuple[Grant, ...]
+
+    def grant_for(self, application_id: str) -> Grant | None:
+        """Find the grant of one application of the host."""
+        return next((grant for grant in self.grants if grant.application_id == application_id), None)
