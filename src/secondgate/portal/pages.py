@@ -6,8 +6,9 @@ Fields are what a handler knows; wording and markup stand in `templates/`. Field
 everywhere they are set, besides those that a page's docstring names. Static files: see `assets`. Decides
 nothing, sets no header.
 
-A page is rendered for the portal's own host, unless `static_origin` holds the portal's origin (scheme, host,
-port; also what the Content-Security-Policy then names in `style-src`): then it loads its style sheet from there and needs no script, as pages at an application's host do.
+A page is rendered for the portal's own host, unless its frame holds the portal's origin (scheme, host and
+port; what the Content-Security-Policy then names in `style-src`): then it loads its style sheet from there
+and no script, as pages at an application's host do.
 """
 
 from __future__ import annotations
