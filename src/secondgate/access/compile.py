@@ -1,0 +1,188 @@
+"""Compiles the wire shapes into the values that the gate and the portal decide by.
+
+Ids that are not given are made from the account and the names, so that the same file always makes the same ids:
+a person's sessions and an application's tokens survive a restart. References by name become ids here, durations
+seconds, and addresses places that can be looked up. What makes no sense is found by `problems`, which is asked first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable
+from ipaddress import ip_network
+
+from secondgate.access.destination import parse_destination, parse_host
+from secondgate.access.inheritance import (
+    DEFAULT_DURATION_S,
+    compile_organization,
+    compile_override,
+    effective_check,
+    optional_seconds,
+    seconds,
+)
+from secondgate.access.problems import find_problems
+from secondgate.access.references import Named, References
+from secondgate.access.rules import CriteriaShape, RuleShape
+from secondgate.access.shapes import (
+    AccessShapes,
+    ApplicationShape,
+    PolicyShape,
+)
+from secondgate.errors import InvalidConfiguration
+from secondgate.model.access import Access, IdentityProvider
+from secondgate.model.application import Application
+from secondgate.model.decision import Rulebook
+from secondgate.model.person import IdentitySource
+from secondgate.model.policy import (
+    AuthMethod,
+    Criteria,
+    Email,
+    EmailDomain,
+    EmailList,
+    Everyone,
+    Group,
+    InGroup,
+    Ip,
+    IpList,
+    LoginMethod,
+    Policy,
+    Rule,
+)
+from secondgate.protocol.email_address import parse_email
+
+
+def compile_access(shapes: AccessShapes, *, account_id: str) -> Access:
+    """Make the values of one version of all settings.
+
+    `account_id` is 32 hexadecimal digits. Raises InvalidConfiguration with every problem of `find_problems`, so that
+    no settings that have one are ever decided by.
+    """
+    findings = find_problems(shapes)
+    if findings:
+        raise InvalidConfiguration(tuple(finding.problem() for finding in findings))
+    return _Compiler(shapes, account_id).access()
+
+
+def made_id(account_id: str, kind: str, name: str) -> str:
+    """Make the id of an object that was given none: a UUID (RFC 9562, version 5) of account, kind and name."""
+    return str(uuid.uuid5(uuid.UUID(hex=account_id), f"{kind}/{name}"))
+
+
+def application_aud(application_id: str) -> str:
+    """Give the audience of an application's tokens: 64 hexadecimal digits."""
+    return hashlib.sha256(application_id.encode()).hexdigest()
+
+
+class _Compiler:
+    """One compilation: the account, and what names stand for."""
+
+    def __init__(self, shapes: AccessShapes, account_id: str) -> None:
+        self._shapes = shapes
+        self._account_id = account_id
+        self._groups = self._references("group", shapes.groups)
+        self._lists = self._references("list", shapes.lists)
+        self._providers = self._references("identity_provider", shapes.identity_providers)
+        self._emails = {
+            self._id("list", shape): frozenset(parse_email(item.value) for item in shape.items)
+            for shape in shapes.lists
+            if shape.type == "EMAIL"
+        }
+        self._networks = {
+            self._id("list", shape): tuple(ip_network(item.value) for item in shape.items)
+            for shape in shapes.lists
+            if shape.type == "IP"
+        }
+
+    def access(self) -> Access:
+        shapes = self._shapes
+        groups = [Group(self._id("group", shape), shape.name, self._criteria(shape)) for shape in shapes.groups]
+        return Access(
+            version=self._version(),
+            rulebook=Rulebook(compile_organization(shapes.organization), {group.id: group for group in groups}),
+            applications=tuple(map(self._application, shapes.applications)),
+            identity_providers=tuple(
+                IdentityProvider(self._id("identity_provider", shape), shape.name, IdentitySource(shape.type))
+                for shape in shapes.identity_providers
+            ),
+            administrators=None if shapes.administrators is None else self._criteria(shapes.administrators),
+        )
+
+    def _version(self) -> str:
+        canonical = json.dumps(
+            [self._account_id, self._shapes.model_dump(mode="json")], sort_keys=True, separators=(",", ":")
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def _id(self, kind: str, shape: Named) -> str:
+        return shape.id or made_id(self._account_id, kind, shape.name)
+
+    def _references(self, kind: str, shapes: Iterable[Named]) -> References:
+        return References((shape.name, self._id(kind, shape)) for shape in shapes)
+
+    def _application(self, shape: ApplicationShape) -> Application:
+        application_id = self._id("application", shape)
+        return Application(
+            id=application_id,
+            aud=application_aud(application_id),
+            name=shape.name,
+            destinations=tuple(dict.fromkeys(parse_destination(address) for _, address in shape.addresses())),
+            policies=self._policies(application_id, shape.policies),
+            session_duration_s=seconds(shape.session_duration, DEFAULT_DURATION_S),
+            mfa=compile_override(shape.mfa_config),
+            mfa_check=effective_check(self._shapes.organization, shape),
+            allowed_idps=tuple(self._providers[reference] for reference in shape.allowed_idps),
+            app_launcher_visible=shape.app_launcher_visible,
+            logo_url=shape.logo_url or "",
+            custom_deny_message=shape.custom_deny_message or "",
+            custom_deny_url=shape.custom_deny_url or "",
+            options_preflight_bypass=shape.options_preflight_bypass,
+        )
+
+    def _policies(self, application_id: str, shapes: Iterable[PolicyShape]) -> tuple[Policy, ...]:
+        policies: list[Policy] = []
+        precedence = 0
+        for shape in shapes:
+            precedence = precedence + 1 if shape.precedence is None else shape.precedence
+            policies.append(
+                Policy(
+                    id=shape.id or made_id(self._account_id, "policy", f"{application_id}/{shape.name}"),
+                    name=shape.name,
+                    action=shape.decision,
+                    criteria=self._criteria(shape),
+                    precedence=precedence,
+                    session_duration_s=optional_seconds(shape.session_duration),
+                    mfa=compile_override(shape.mfa_config),
+                )
+            )
+        return tuple(policies)
+
+    def _criteria(self, shape: CriteriaShape) -> Criteria:
+        include, exclude, require = (
+            tuple(map(self._rule, rules)) for rules in (shape.include, shape.exclude, shape.require)
+        )
+        return Criteria(include, exclude, require)
+
+    def _rule(self, shape: RuleShape) -> Rule:
+        match shape:
+            case RuleShape(email=email) if email:
+                return Email(parse_email(email.email))
+            case RuleShape(email_domain=domain) if domain:
+                return EmailDomain(parse_host(domain.domain))
+            case RuleShape(email_list=reference) if reference:
+                list_id = self._lists[reference.id]
+                return EmailList(list_id, self._emails[list_id])
+            case RuleShape(ip=ip) if ip:
+                return Ip(ip_network(ip.ip))
+            case RuleShape(ip_list=reference) if reference:
+                list_id = self._lists[reference.id]
+                return IpList(list_id, self._networks[list_id])
+            case RuleShape(group=reference) if reference:
+                return InGroup(self._groups[reference.id])
+            case RuleShape(login_method=reference) if reference:
+                return LoginMethod(self._providers[reference.id])
+            case RuleShape(auth_method=method) if method:
+                return AuthMethod(method.auth_method)
+            case _:
+                return Everyone()

@@ -1,0 +1,105 @@
+"""What makes no sense in MFA settings: overrides that the organization does not carry, pages that could never load.
+
+Turning MFA off while anything still overrides it is refused, and every such object is named: an override that is
+quietly ignored would be taken for protection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from secondgate.access.finding import Finding
+from secondgate.access.inheritance import compile_organization, compile_override, effective_check
+from secondgate.access.shapes import AccessShapes, ApplicationShape, MfaOverrideShape
+from secondgate.model.application import MfaCheck
+from secondgate.model.organization import effective_mfa
+from secondgate.model.policy import PolicyAction
+
+
+def find_mfa_problems(shapes: AccessShapes, *, at: str) -> tuple[Finding, ...]:
+    """Find what makes no sense in the MFA settings of all levels. `at` is the path of the whole."""
+    organization = f"{at}.organization"
+    methods = f"{organization}.mfa_config.allowed_authenticators"
+    needs = (organization, f"{organization}.mfa_config", methods, f"{methods}[*]")
+    findings: list[Finding] = []
+    if shapes.organization.mfa_required_for_all_apps and not shapes.organization.methods:
+        findings.append(
+            Finding(
+                f"{organization}.mfa_required_for_all_apps",
+                "asks for MFA, but mfa_config.allowed_authenticators names no method to do it with",
+                needs,
+            )
+        )
+    for number, application in enumerate(shapes.applications):
+        place = f"{at}.applications[{number}]"
+        for path, owner, override in _overrides(application, place):
+            findings.extend(_override_problems(shapes, path, owner, override, needs))
+        findings.extend(_unloadable(shapes, application, place, needs))
+    return tuple(findings)
+
+
+def _overrides(application: ApplicationShape, at: str) -> Iterator[tuple[str, str, MfaOverrideShape]]:
+    """Give every override of an application and its policies that says anything, with its path and owner."""
+    owner = f"the application {application.name!r}"
+    if application.mfa_config is not None and application.mfa_config.is_set:
+        yield f"{at}.mfa_config", owner, application.mfa_config
+    for number, policy in enumerate(application.policies):
+        if policy.mfa_config is not None and policy.mfa_config.is_set:
+            yield f"{at}.policies[{number}].mfa_config", f"the policy {policy.name!r} of {owner}", policy.mfa_config
+
+
+def _override_problems(
+    shapes: AccessShapes, at: str, owner: str, override: MfaOverrideShape, needs: tuple[str, ...]
+) -> Iterator[Finding]:
+    allowed = shapes.organization.methods
+    if not allowed:
+        yield Finding(
+            at,
+            f"{owner} has MFA settings of its own while the organization's MFA is off; "
+            "give organization.mfa_config allowed_authenticators, or remove these settings",
+            needs,
+        )
+        return
+    if override.allowed_authenticators is None:
+        return
+    if not override.allowed_authenticators and not override.mfa_disabled:
+        yield Finding(
+            f"{at}.allowed_authenticators",
+            f"{owner} allows no method, so nobody could get in; leave it out to inherit, or say mfa_disabled: true",
+        )
+    for number, method in enumerate(override.allowed_authenticators):
+        if method not in allowed:
+            yield Finding(
+                f"{at}.allowed_authenticators[{number}]",
+                f"{owner} allows {method}, which the organization does not: {', '.join(allowed)}",
+                needs,
+            )
+
+
+def _unloadable(
+    shapes: AccessShapes, application: ApplicationShape, at: str, needs: tuple[str, ...]
+) -> Iterator[Finding]:
+    """With `0m` an MFA is good for one login: checked at every request, it would be asked for at each of them."""
+    if effective_check(shapes.organization, application) is not MfaCheck.EVERY_REQUEST:
+        return
+    organization = compile_organization(shapes.organization)
+    for number, policy in enumerate(application.policies):
+        if policy.decision is not PolicyAction.ALLOW:
+            continue
+        requirement = effective_mfa(
+            organization, compile_override(application.mfa_config), compile_override(policy.mfa_config)
+        )
+        if requirement is not None and requirement.max_age_s == 0:
+            yield Finding(
+                f"{at}.secondgate.mfa_check",
+                f"every_request with an MFA session_duration of 0m (policy {policy.name!r}, from the "
+                f"{requirement.max_age_from}): no page could ever load; use a longer duration, or mfa_check: login",
+                (
+                    *needs,
+                    f"{at.rpartition('.')[0]}.organization.mfa_config.session_duration",
+                    f"{at}.mfa_config.session_duration",
+                    f"{at}.mfa_config",
+                    f"{at}.policies[{number}].mfa_config.session_duration",
+                    f"{at}.policies[{number}].mfa_config",
+                ),
+            )

@@ -1,0 +1,199 @@
+"""What makes no sense in the managed objects although each field is well formed.
+
+Every check gives findings with their places, as `access.applications[1].domain`, so that all can be shown at once.
+MFA settings have a module of their own, `mfa_problems`. The form of fields is checked by `shapes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from secondgate.access.destination import parse_destination
+from secondgate.access.fields import parse_network
+from secondgate.access.finding import Finding, names_in
+from secondgate.access.mfa_problems import find_mfa_problems
+from secondgate.access.references import Named, References
+from secondgate.access.rules import CriteriaShape, RuleShape
+from secondgate.access.shapes import AccessShapes, ApplicationShape, GroupShape, ListShape, PolicyShape
+from secondgate.errors import Malformed
+from secondgate.model.policy import PolicyAction
+from secondgate.protocol.email_address import parse_email
+
+__all__ = ["Finding", "find_problems"]
+
+_SECTIONS = ("identity_providers", "lists", "groups", "applications")
+_ADDRESS_KINDS = frozenset(("everyone", "ip", "ip_list"))
+_REFERS_TO = {
+    "group": ("groups", "group", None),
+    "login_method": ("identity_providers", "identity provider", None),
+    "email_list": ("lists", "list of type EMAIL", "EMAIL"),
+    "ip_list": ("lists", "list of type IP", "IP"),
+}
+
+
+def find_problems(shapes: AccessShapes, *, at: str = "access") -> tuple[Finding, ...]:
+    """Find everything that makes no sense. `at` is the path of the whole, before every finding's path."""
+    return tuple(_Search(shapes, at).findings())
+
+
+class _Search:
+    """One search: the shapes, where they stand, and which criteria look at identity."""
+
+    def __init__(self, shapes: AccessShapes, at: str) -> None:
+        self._shapes = shapes
+        self._at = at
+        self._groups = {group.name: group for group in shapes.groups}
+        self._groups |= {group.id: group for group in shapes.groups if group.id is not None}
+
+    def findings(self) -> Iterator[Finding]:
+        """Give every finding."""
+        shapes, at = self._shapes, self._at
+        for section in _SECTIONS:
+            yield from _doubled(getattr(shapes, section), f"{at}.{section}")
+        for number, list_ in enumerate(shapes.lists):
+            yield from _list_problems(list_, f"{at}.lists[{number}]")
+        for number, group in enumerate(shapes.groups):
+            yield from self._criteria_problems(group, f"{at}.groups[{number}]")
+            yield from self._cycle(group, f"{at}.groups[{number}]")
+        yield from _taken_places(shapes.applications, f"{at}.applications")
+        for number, application in enumerate(shapes.applications):
+            yield from self._application_problems(application, f"{at}.applications[{number}]")
+        if shapes.administrators is not None:
+            yield from self._criteria_problems(shapes.administrators, f"{at}.administrators")
+        yield from find_mfa_problems(shapes, at=at)
+
+    def _application_problems(self, application: ApplicationShape, at: str) -> Iterator[Finding]:
+        if not application.addresses():
+            yield Finding(
+                f"{at}.domain",
+                "is required, as wiki.example.com or wiki.example.com/admin",
+                (f"{at}.destinations[*].uri", f"{at}.self_hosted_domains[*]", f"{at}.destinations[*]"),
+            )
+        if not application.policies:
+            yield Finding(
+                f"{at}.policies",
+                f"the application {application.name!r} has no policy, so nobody could ever use it; give it one",
+            )
+        for number, reference in enumerate(application.allowed_idps):
+            yield from self._reference_problems("login_method", reference, f"{at}.allowed_idps[{number}]")
+        yield from _doubled(application.policies, f"{at}.policies")
+        yield from _doubled_precedences(application.policies, f"{at}.policies")
+        for number, policy in enumerate(application.policies):
+            yield from self._criteria_problems(policy, f"{at}.policies[{number}]")
+            if policy.decision is PolicyAction.BYPASS:
+                yield from self._bypass_problems(policy, f"{at}.policies[{number}]")
+
+    def _criteria_problems(self, criteria: CriteriaShape, at: str) -> Iterator[Finding]:
+        if not criteria.include:
+            yield Finding(f"{at}.include", "is empty, so it matches nobody; everyone is [{everyone: {}}]")
+        for place, rule in criteria.rules():
+            if rule.reference is not None:
+                yield from self._reference_problems(rule.kind, rule.reference, f"{at}.{place}.{rule.kind}.id")
+
+    def _reference_problems(self, kind: str, reference: str, at: str) -> Iterator[Finding]:
+        section, noun, type_ = _REFERS_TO[kind]
+        candidates: Sequence[Named] = getattr(self._shapes, section)
+        usable = [c for c in candidates if type_ is None or getattr(c, "type", None) == type_]
+        if reference in References((c.name, c.id or c.name) for c in usable):
+            return
+        if reference in References((c.name, c.id or c.name) for c in candidates):
+            yield Finding(at, f"{reference!r} is no {noun}", names_in(f"{self._at}.{section}", "type"))
+            return
+        names = ", ".join(c.name for c in usable) or "none"
+        yield Finding(
+            at,
+            f"there is no {noun} named {reference!r}; there is: {names}",
+            names_in(f"{self._at}.{section}", "type"),
+        )
+
+    def _bypass_problems(self, policy: PolicyShape, at: str) -> Iterator[Finding]:
+        """A bypass policy is judged before anybody is known: an `exclude` by e-mail would let everyone in."""
+        for place, rule in policy.rules():
+            if not self._is_without_identity(rule, ()):
+                yield Finding(
+                    f"{at}.{place}",
+                    f"a bypass policy never looks at who somebody is, and {rule.kind!r} asks for that; "
+                    "use everyone, ip or ip_list",
+                )
+
+    def _is_without_identity(self, rule: RuleShape, within: tuple[str, ...]) -> bool:
+        if rule.group is None:
+            return rule.kind in _ADDRESS_KINDS
+        group = self._groups.get(rule.group.id)
+        if group is None or group.name in within:
+            return True
+        return all(self._is_without_identity(inner, (*within, group.name)) for _, inner in group.rules())
+
+    def _cycle(self, group: GroupShape, at: str) -> Iterator[Finding]:
+        """Report a cycle at each group in it, once."""
+        for place, rule in group.rules():
+            way = self._way_back(rule, group.name, ())
+            if way is not None:
+                names = " -> ".join((group.name, *way))
+                yield Finding(f"{at}.{place}.group.id", f"the group contains itself: {names}")
+
+    def _way_back(self, rule: RuleShape, name: str, seen: tuple[str, ...]) -> tuple[str, ...] | None:
+        group = None if rule.group is None else self._groups.get(rule.group.id)
+        if group is None or group.name in seen:
+            return None
+        if group.name == name:
+            return (*seen, name)
+        for _, inner in group.rules():
+            way = self._way_back(inner, name, (*seen, group.name))
+            if way is not None:
+                return way
+        return None
+
+
+def _doubled(shapes: Sequence[Named], at: str) -> Iterator[Finding]:
+    """A name or an id stands for one object: two with the same would be told apart by their order alone."""
+    names: dict[str, int] = {}
+    ids: dict[str, int] = {}
+    for number, shape in enumerate(shapes):
+        first = names.setdefault(shape.name, number)
+        if first != number:
+            yield Finding(f"{at}[{number}].name", f"{shape.name!r} is the name of {at}[{first}] already")
+        if shape.id is not None and (first := ids.setdefault(shape.id, number)) != number:
+            yield Finding(f"{at}[{number}].id", f"is the id of {at}[{first}] already")
+
+
+def _doubled_precedences(policies: Iterable[PolicyShape], at: str) -> Iterator[Finding]:
+    taken: dict[int, str] = {}
+    precedence = 0
+    for number, policy in enumerate(policies):
+        precedence = precedence + 1 if policy.precedence is None else policy.precedence
+        first = taken.setdefault(precedence, policy.name)
+        if first != policy.name:
+            yield Finding(
+                f"{at}[{number}].precedence",
+                f"the policy {first!r} has the precedence {precedence} too; which is judged first must be clear",
+                (f"{at}[*].precedence",),
+            )
+
+
+def _taken_places(applications: Iterable[ApplicationShape], at: str) -> Iterator[Finding]:
+    """Two applications at one place; paths are compared without case, as some upstreams do."""
+    taken: dict[tuple[str, str], tuple[int, str]] = {}
+    for number, application in enumerate(applications):
+        for place, address in application.addresses():
+            destination = parse_destination(address)
+            first, name = taken.setdefault((destination.host, destination.path.lower()), (number, application.name))
+            if first != number:
+                yield Finding(
+                    f"{at}[{number}].{place}",
+                    f"{destination} belongs to the application {name!r} ({at}[{first}]) already",
+                )
+
+
+def _list_problems(list_: ListShape, at: str) -> Iterator[Finding]:
+    taken: dict[str, int] = {}
+    for number, item in enumerate(list_.items):
+        place = f"{at}.items[{number}].value"
+        try:
+            value = parse_email(item.value) if list_.type == "EMAIL" else str(parse_network(item.value))
+        except Malformed as error:
+            yield Finding(place, error.detail.removeprefix(f"{error.field}: "), (f"{at}.type",))
+            continue
+        first = taken.setdefault(value, number)
+        if first != number:
+            yield Finding(place, f"{item.value} is in the list already, as items[{first}]")
