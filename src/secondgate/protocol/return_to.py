@@ -20,7 +20,7 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 def parse_return_path(text: str) -> str:
     r"""Give a path and query that begin with exactly one slash, in ASCII, to put behind `scheme://host`.
 
-    Raises Malformed for anything that a browser could take for another place: absolute URLs, `//host`, `/\\host`,
+    Raises Malformed for anything that a browser could take for another place: absolute URLs, `//host`, `/\host`,
     control characters and blanks, and for 8 KiB or more.
     """
     if not text.startswith("/") or _NETWORK_PATH.match(text) or _FORBIDDEN.search(text):
