@@ -60,6 +60,7 @@ class Reason(StrEnum):
     CODE_USED = "code_used"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     # WebAuthn
+    WRONG_CEREMONY = "wrong_ceremony"
     WRONG_CHALLENGE = "wrong_challenge"
     WRONG_ORIGIN = "wrong_origin"
     CROSS_ORIGIN = "cross_origin"
@@ -72,6 +73,7 @@ class Reason(StrEnum):
     SIGNATURE = "signature"
     SIGNATURE_COUNTER = "signature_counter"
     CREDENTIAL_ID = "credential_id"
+    PUBLIC_KEY = "public_key"
     ATTACHMENT = "attachment"
     ATTESTATION = "attestation"
     # tokens
