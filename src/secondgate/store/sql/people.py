@@ -1,0 +1,106 @@
+"""Persons in SQL; implements `ports.People`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, case, delete, select, update
+
+from secondgate.model.organization import Method
+from secondgate.model.person import Person, folded_email
+from secondgate.store.sql.database import Database
+from secondgate.store.sql.tables import authenticators, persons, wrong_codes
+
+_PERSON = (
+    persons.c.id,
+    persons.c.email,
+    persons.c.name,
+    persons.c.created_at,
+    persons.c.last_login_at,
+    persons.c.disabled,
+    persons.c.last_method,
+)
+
+
+def _person(row: Row[*tuple[Any, ...]] | None) -> Person | None:
+    if row is None:
+        return None
+    return Person(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        created_at=row.created_at,
+        last_login_at=row.last_login_at,
+        disabled=row.disabled,
+        last_method=Method(row.last_method) if row.last_method else None,
+    )
+
+
+class SqlPeople:
+    """Persons. The methods are described in the port."""
+
+    _database: Database
+
+    async def find_or_create_person(self, *, new_id: str, email: str, name: str, now: int) -> Person:
+        """Find or make the person with this address, in one statement."""
+        insert = self._database.insert(persons).values(
+            id=new_id,
+            email=folded_email(email),
+            name=name,
+            created_at=now,
+            last_login_at=now,
+            disabled=False,
+            wrong_in_a_row=0,
+        )
+        upsert = insert.on_conflict_do_update(
+            index_elements=[persons.c.email],
+            set_={
+                "last_login_at": insert.excluded.last_login_at,
+                "name": case((insert.excluded.name != "", insert.excluded.name), else_=persons.c.name),
+            },
+        ).returning(*_PERSON)
+        async with self._database.writing() as connection:
+            person = _person((await connection.execute(upsert)).one())
+        assert person is not None  # noqa: S101 - one() gave a row
+        return person
+
+    async def load_person(self, person_id: str) -> Person | None:
+        """Load by id."""
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(*_PERSON).where(persons.c.id == person_id))
+            return _person(rows.one_or_none())
+
+    async def load_person_by_email(self, email: str) -> Person | None:
+        """Load by folded address."""
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(*_PERSON).where(persons.c.email == folded_email(email)))
+            return _person(rows.one_or_none())
+
+    async def list_people(self) -> tuple[Person, ...]:
+        """List everyone, by address."""
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(*_PERSON))
+            people = [person for row in rows if (person := _person(row))]
+        # sorted here: the order of PostgreSQL depends on its locale
+        return tuple(sorted(people, key=lambda person: person.email))
+
+    async def save_person_disabled(self, person_id: str, *, disabled: bool) -> bool:
+        """Disable or enable a person; False when there is none."""
+        async with self._database.writing() as connection:
+            done = await connection.execute(update(persons).where(persons.c.id == person_id).values(disabled=disabled))
+            return done.rowcount == 1
+
+    async def save_last_method(self, person_id: str, method: Method) -> None:
+        """Remember the method used last."""
+        async with self._database.writing() as connection:
+            await connection.execute(update(persons).where(persons.c.id == person_id).values(last_method=method.value))
+
+    async def delete_person(self, person_id: str) -> bool:
+        """Delete a person with authenticators and wrong codes; False when there is none."""
+        async with self._database.writing() as connection:
+            # the person's row first, as everyone locks it first
+            await connection.execute(select(persons.c.id).where(persons.c.id == person_id).with_for_update())
+            await connection.execute(delete(authenticators).where(authenticators.c.person_id == person_id))
+            await connection.execute(delete(wrong_codes).where(wrong_codes.c.person_id == person_id))
+            done = await connection.execute(delete(persons).where(persons.c.id == person_id))
+            return done.rowcount == 1

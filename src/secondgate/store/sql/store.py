@@ -1,0 +1,32 @@
+"""The durable store in SQL: its parts put together; implements `ports.DurableStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secondgate.store.ports import Sealer
+from secondgate.store.sql.attempts import SqlAttempts, new_attempt_id
+from secondgate.store.sql.audit import SqlAudit
+from secondgate.store.sql.authenticators import SqlAuthenticators
+from secondgate.store.sql.database import Database
+from secondgate.store.sql.people import SqlPeople
+from secondgate.store.sql.signing_keys import SqlSigningKeys
+
+
+class SqlDurableStore(SqlPeople, SqlAuthenticators, SqlAttempts, SqlAudit, SqlSigningKeys):
+    """The durable store in a migrated `database`, its secrets sealed by `sealer`."""
+
+    def __init__(
+        self, database: Database, sealer: Sealer, *, new_attempt_id: Callable[[], str] = new_attempt_id
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._new_attempt_id = new_attempt_id
+
+    async def ping(self) -> None:
+        """Answer, or raise Unavailable."""
+        await self._database.ping()
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        await self._database.close()
