@@ -348,7 +348,7 @@ class MessageKind(StrEnum):
     ERROR = "Something went wrong"
     TOO_MANY = "Too many attempts"
     COOKIES = "Your browser blocked our cookie"
-    UNAVAILABLE = "Please try again in a moment"
+    UNAVAILABLE = "We cannot check your login now"
     EXPIRED = "This login has expired"
 
 

@@ -8,11 +8,13 @@ const MANNERS = {
 
 /** Write times in the reader's own zone and manner instead of UTC. */
 function localizeTimes() {
+  const { lang } = document.documentElement;
+  const locale = navigator.languages.find((tag) => tag.split("-")[0] === lang) ?? lang;
   for (const element of document.querySelectorAll("time[data-manner]")) {
     const moment = new Date(element.dateTime);
     const manner = MANNERS[element.dataset.manner];
     if (manner && !Number.isNaN(moment.getTime())) {
-      element.textContent = new Intl.DateTimeFormat(document.documentElement.lang, manner).format(moment);
+      element.textContent = new Intl.DateTimeFormat(locale, manner).format(moment);
     }
   }
 }
