@@ -115,7 +115,7 @@ class MethodLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengePage(Page):
-    """Prove one method. TOTP posts `method` and `code` to `action`; WebAuthn posts JSON to `options_url` and `finish_url`.
+    """Prove one method. TOTP posts `method` and `code` to `action`; WebAuthn JSON to `options_url` and `finish_url`.
 
     `application` is the name of the one that asks; empty when the person wants to change authenticators.
     """

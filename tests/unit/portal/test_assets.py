@@ -11,9 +11,11 @@ every_file = pytest.mark.parametrize("name", STATIC_FILES)
 
 def test_the_files_have_types_that_browsers_take_with_nosniff() -> None:
     assert {name: content_type for name, (content_type, _) in STATIC_FILES.items()} == {
+        "controls.css": "text/css; charset=utf-8",
+        "frame.css": "text/css; charset=utf-8",
         "icon.svg": "image/svg+xml",
-        "portal.css": "text/css; charset=utf-8",
         "portal.js": "text/javascript; charset=utf-8",
+        "views.css": "text/css; charset=utf-8",
         "webauthn.js": "text/javascript; charset=utf-8",
     }
 

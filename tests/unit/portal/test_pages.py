@@ -231,8 +231,10 @@ def test_only_a_person_logged_in_is_offered_to_log_out(name: str) -> None:
 
 def test_a_page_elsewhere_loads_the_style_from_the_portal_and_no_script() -> None:
     document = opened(PAGES["message-elsewhere"])
-    style, icon = document.all("link")
-    assert style.attributes["href"] == OWN_ORIGIN + static_url("portal.css")
+    *sheets, icon = document.all("link")
+    assert [e.attributes["href"] for e in sheets] == [
+        OWN_ORIGIN + static_url(name) for name in ("frame.css", "controls.css", "views.css")
+    ]
     assert icon.attributes["href"] == "data:,"
     assert not list(document.all("script"))
     assert "Ask #wiki-access to be let in." in words(document)
