@@ -29,6 +29,7 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _HOST_AND_PORT = re.compile(r"([^:]+)(?::([0-9]{1,5}))?")
 _URL = re.compile(r"([a-z]+)://([^/?#\\]+)(/.*)", re.IGNORECASE)
+_HOP = re.compile(r"\[([0-9a-f:.]+)\](?::[0-9]{1,5})?|([0-9a-f]*:[0-9a-f:.]*)|([0-9.]+)(?::[0-9]{1,5})?", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -193,21 +194,14 @@ def _parse_host_and_port(text: str) -> tuple[str, int | None]:
 
 def _parse_hop(hop: str) -> Address | None:
     """Read `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:80`; None for all else."""
-    text = hop.strip(" \t")
+    match = _HOP.fullmatch(hop.strip(" \t"))
+    if match is None:
+        return None
+    bracketed, bare, ipv4 = match.groups()
     try:
-        if text.startswith("["):
-            literal, _, rest = text[1:].partition("]")
-            return _unmapped(IPv6Address(literal)) if _is_port(rest) and "%" not in literal else None
-        if text.count(":") > 1:
-            return _unmapped(IPv6Address(text)) if "%" not in text else None
-        literal, colon, port = text.partition(":")
-        return IPv4Address(literal) if _is_port(colon + port) else None
+        return IPv4Address(ipv4) if ipv4 else _unmapped(IPv6Address(bracketed or bare))
     except ValueError:
         return None
-
-
-def _is_port(text: str) -> bool:
-    return not text or re.fullmatch(r":[0-9]{1,5}", text) is not None
 
 
 def _unmapped(address: Address) -> Address:

@@ -1,0 +1,427 @@
+"""What proxies say: one reading of every header, or none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secondgate.errors import Malformed, Reason
+from secondgate.protocol.forwarded import (
+    OriginalRequest,
+    client_address,
+    from_auth_request,
+    from_forward_auth,
+    is_navigation,
+    parse_host,
+    single_header,
+)
+
+Headers = list[tuple[str, str]]
+
+AUTH_REQUEST: Headers = [
+    ("Host", "127.0.0.1:9180"),
+    ("X-Original-URL", "https://wiki.example.com/page?a=1"),
+    ("X-Original-Method", "GET"),
+]
+FORWARD_AUTH: Headers = [
+    ("Host", "127.0.0.1:9180"),
+    ("X-Forwarded-Method", "GET"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Host", "wiki.example.com"),
+    ("X-Forwarded-Uri", "/page?a=1"),
+]
+EXPECTED = OriginalRequest("GET", "https", "wiki.example.com", "/page", "a=1")
+
+
+def replaced(headers: Headers, name: str, value: str) -> Headers:
+    assert any(name == sent for sent, _ in headers)
+    return [(sent, value if sent == name else old) for sent, old in headers]
+
+
+def test_both_dialects_say_the_same() -> None:
+    assert from_auth_request(AUTH_REQUEST) == from_forward_auth(FORWARD_AUTH) == EXPECTED
+
+
+def test_names_are_read_in_any_case_and_values_without_blanks_around_them() -> None:
+    headers = [(name.upper(), f" {value} ") for name, value in FORWARD_AUTH]
+    assert from_forward_auth(headers) == EXPECTED
+
+
+@pytest.mark.case(5)
+def test_neither_dialect_believes_the_headers_of_the_other() -> None:
+    forged_forward = [("X-Forwarded-Uri", "/public"), ("X-Forwarded-Host", "evil"), ("X-Forwarded-Method", "OPTIONS")]
+    forged_original = [("X-Original-URL", "https://evil/public"), ("X-Original-Method", "OPTIONS")]
+    assert from_auth_request(AUTH_REQUEST + forged_forward) == EXPECTED
+    assert from_forward_auth(FORWARD_AUTH + forged_original) == EXPECTED
+
+
+@pytest.mark.case(6)
+def test_a_forwarded_port_or_prefix_changes_nothing() -> None:
+    forged = [("X-Forwarded-Port", "666"), ("X-Forwarded-Prefix", "/evil"), ("Forwarded", "host=evil;proto=http")]
+    assert from_forward_auth(FORWARD_AUTH + forged) == EXPECTED
+
+
+@pytest.mark.case(4)
+@pytest.mark.parametrize("missing", [name for name, _ in FORWARD_AUTH[1:]])
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_forward_auth_header_that_is_missing_denies(missing: str, *, empty: bool) -> None:
+    headers = replaced(FORWARD_AUTH, missing, " ") if empty else [pair for pair in FORWARD_AUTH if pair[0] != missing]
+    with pytest.raises(Malformed) as refused:
+        from_forward_auth(headers)
+    assert (refused.value.field, refused.value.reason) == (missing, Reason.MISSING_HEADER)
+
+
+@pytest.mark.case(4)
+@pytest.mark.parametrize("missing", [name for name, _ in AUTH_REQUEST[1:]])
+def test_an_auth_request_header_that_is_missing_denies(missing: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        from_auth_request([pair for pair in AUTH_REQUEST if pair[0] != missing])
+    assert (refused.value.field, refused.value.reason) == (missing, Reason.MISSING_HEADER)
+
+
+@pytest.mark.case(3, 13)
+@pytest.mark.parametrize("name", [name for name, _ in FORWARD_AUTH[1:]])
+@pytest.mark.parametrize("twin", ["{}", "{upper}", "{underscored}", "{dotted}"])
+def test_twins_of_a_believed_header_are_refused(name: str, twin: str) -> None:
+    spelled = twin.format(name, upper=name.upper(), underscored=name.replace("-", "_"), dotted=name.replace("-", "."))
+    value = dict(FORWARD_AUTH)[name]
+    for headers in ([*FORWARD_AUTH, (spelled, value)], [(spelled, value), *FORWARD_AUTH]):
+        with pytest.raises(Malformed) as refused:
+            from_forward_auth(headers)
+        assert refused.value.reason is Reason.AMBIGUOUS_HEADER
+
+
+@pytest.mark.case(3)
+@pytest.mark.parametrize("name", ["X-Original-URL", "X-Original-Method"])
+def test_an_underscore_spelling_alone_is_refused_too(name: str) -> None:
+    headers = [(sent.replace("-", "_") if sent == name else sent, value) for sent, value in AUTH_REQUEST]
+    with pytest.raises(Malformed) as refused:
+        from_auth_request(headers)
+    assert refused.value.reason is Reason.AMBIGUOUS_HEADER
+
+
+@pytest.mark.case(3)
+@pytest.mark.parametrize("name", ["X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host"])
+def test_comma_lists_are_refused_where_one_value_belongs(name: str) -> None:
+    value = dict(FORWARD_AUTH)[name]
+    for text in (f"{value}, {value}", f"{value},evil", f",{value}", f"{value},"):
+        with pytest.raises(Malformed) as refused:
+            from_forward_auth(replaced(FORWARD_AUTH, name, text))
+        assert refused.value.reason is Reason.AMBIGUOUS_HEADER
+
+
+@pytest.mark.case(3)
+@pytest.mark.parametrize("control", ["\x00", "\r\n ", "\n", "\r", "\t", "\x0b", "\x1f", "\x7f"])
+@pytest.mark.parametrize("name", [name for name, _ in FORWARD_AUTH[1:]])
+def test_folded_lines_and_control_characters_are_refused(name: str, control: str) -> None:
+    value = dict(FORWARD_AUTH)[name]
+    for text in (value + control, value[:2] + control + value[2:]):
+        with pytest.raises(Malformed) as refused:
+            from_forward_auth(replaced(FORWARD_AUTH, name, text))
+        assert refused.value.reason is Reason.AMBIGUOUS_HEADER
+
+
+@pytest.mark.case(3)
+def test_a_single_header_is_one_in_one_spelling() -> None:
+    assert single_header([], "Remote-User") is None
+    assert single_header([("X-Remote-User", "a"), ("Remote-Users", "b")], "Remote-User") is None
+    assert single_header([("remote-user", "  ada ")], "Remote-User") == "ada"
+    assert single_header([("Remote-User", "")], "Remote-User") == ""
+    for twin in ("Remote_User", "remote_user", "Remote.User", "Remote User", "Remote-User"):
+        with pytest.raises(Malformed) as refused:
+            single_header([("Remote-User", "ada"), (twin, "eve")], "Remote-User")
+        assert refused.value.reason is Reason.AMBIGUOUS_HEADER
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "M-SEARCH", "get", "X" * 32])
+def test_methods_are_tokens(method: str) -> None:
+    assert from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Method", method)).method == method
+
+
+@pytest.mark.case(9)
+@pytest.mark.parametrize("method", ["GET /", "GE(T", "G\u00c9T", "X" * 33, "GET\u2028"])
+def test_odd_methods_are_refused(method: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Method", method))
+    assert refused.value.reason is Reason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("proto", "scheme"), [("http", "http"), ("https", "https"), ("ws", "http"), ("wss", "https"), ("HTTPS", "https")]
+)
+def test_websockets_are_requests_of_their_scheme(proto: str, scheme: str) -> None:
+    assert from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Proto", proto)).scheme == scheme
+    url = f"{proto}://wiki.example.com/"
+    assert from_auth_request(replaced(AUTH_REQUEST, "X-Original-URL", url)).scheme == scheme
+
+
+@pytest.mark.parametrize("proto", ["ftp", "javascript", "https:", "https://", "h2"])
+def test_other_schemes_are_refused(proto: str) -> None:
+    with pytest.raises(Malformed):
+        from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Proto", proto))
+
+
+@pytest.mark.case(12)
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("/", "/", ""),
+        ("/?", "/", ""),
+        ("//admin", "//admin", ""),
+        ("/public/../admin", "/public/../admin", ""),
+        ("/%2e%2e/%61dmin;a=b", "/%2e%2e/%61dmin;a=b", ""),
+        ("/a?x=/public?y", "/a", "x=/public?y"),
+        ("/admin#/public", "/admin#/public", ""),
+        ("/admin#a?b", "/admin#a", "b"),
+        ("/\\admin", "/\\admin", ""),
+        ("/a,b", "/a,b", ""),
+        ("/k\u00e4se\udcff", "/k\u00e4se\udcff", ""),
+        ("/@evil://x", "/@evil://x", ""),
+    ],
+)
+def test_the_path_stays_as_it_was_sent(target: str, path: str, query: str) -> None:
+    expected = OriginalRequest("GET", "https", "wiki.example.com", path, query)
+    assert from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Uri", target)) == expected
+    assert from_auth_request(replaced(AUTH_REQUEST, "X-Original-URL", f"https://wiki.example.com{target}")) == expected
+
+
+@pytest.mark.case(12, 13)
+@pytest.mark.parametrize(
+    "target", ["admin", "*", "?x", "#x", "http://evil/admin", "\\admin", "/a b", "/a, /b", "/" + "a" * 16384]
+)
+def test_a_target_that_is_no_path_is_refused(target: str) -> None:
+    with pytest.raises(Malformed):
+        from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Uri", target))
+    with pytest.raises(Malformed):
+        from_auth_request(replaced(AUTH_REQUEST, "X-Original-URL", f"https://wiki.example.com{target}"))
+
+
+@pytest.mark.case(13)
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("/page", "wiki.example.com/page", "//wiki.example.com/page", "https:/wiki.example.com/", "https:///page"),
+        *("https://wiki.example.com", "https://wiki.example.com?x", "https://wiki.example.com\\@evil/", "https://"),
+        *("https://user@wiki.example.com/", "https://user:pw@wiki.example.com/", "https://wiki.example.com@evil/"),
+        *("https://a.example.com, https://b.example.com/", "https://a.example.com,b/", "1https://a.example.com/"),
+    ],
+)
+def test_an_original_url_must_be_absolute_and_plain(url: str) -> None:
+    with pytest.raises(Malformed):
+        from_auth_request(replaced(AUTH_REQUEST, "X-Original-URL", url))
+
+
+@pytest.mark.case(13)
+@pytest.mark.parametrize(
+    "host",
+    ["wiki.example.com", "WIKI.Example.COM", "wiki.example.com.", "wiki.example.com:443", "Wiki.example.com.:8443"],
+)
+def test_every_spelling_of_a_host_is_one_host(host: str) -> None:
+    assert parse_host(host) == "wiki.example.com"
+    assert from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Host", host)).host == "wiki.example.com"
+    url = f"https://{host}/page?a=1"
+    assert from_auth_request(replaced(AUTH_REQUEST, "X-Original-URL", url)).host == "wiki.example.com"
+
+
+@pytest.mark.parametrize(("host", "port"), [("app.localhost", None), ("app.localhost:8080", 8080), ("a:65535", 65535)])
+def test_the_port_is_kept_beside_the_host(host: str, port: int | None) -> None:
+    assert from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Host", host)).port == port
+
+
+@pytest.mark.case(13)
+@pytest.mark.parametrize(
+    ("host", "label"),
+    [("xn--mnchen-3ya.example", "xn--mnchen-3ya.example"), ("XN--MNCHEN-3YA.example", "xn--mnchen-3ya.example")],
+)
+def test_a_labels_are_hosts(host: str, label: str) -> None:
+    assert from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Host", host)).host == label
+
+
+@pytest.mark.case(13)
+def test_a_u_label_is_read_where_people_write_it_and_refused_in_a_request() -> None:
+    assert parse_host("M\u00dcNCHEN.example") == "xn--mnchen-3ya.example"
+    assert parse_host("\uff37iki\u3002example.com:80") == "wiki.example.com"
+    for host in ("m\u00fcnchen.example", "\uff37iki.example.com", "wiki\u3002example.com"):
+        with pytest.raises(Malformed):
+            from_forward_auth(replaced(FORWARD_AUTH, "X-Forwarded-Host", host))
+        with pytest.raises(Malformed):
+            from_auth_request(replaced(AUTH_REQUEST, "X-Original-URL", f"https://{host}/"))
+
+
+@pytest.mark.case(13)
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("", ".", "..", "a..b", ".a", "a.b..", "-a", "a-", "a b", " a", "a\x00", "a\n", "a\tb", "a/b", "a?b", "a#b"),
+        *(
+            "user@host",
+            "user:pw@host",
+            "[::1]",
+            "[::1]:80",
+            "::1",
+            "a:",
+            "a:b",
+            "a:0",
+            "a:65536",
+            "a:99999",
+            "a:123456",
+        ),
+        *(
+            "a:80:80",
+            "a,b",
+            "a;b",
+            "a%2eb",
+            "a\\b",
+            "*.example.com",
+            "a" * 64,
+            "a." * 130 + "b",
+            "http://a",
+            "a" * 100_000,
+        ),
+        *("\u2024a", "\ud800", "\u00ad", "xn--\u00fc", "a\u200d.b", "\u00fc" * 300),
+    ],
+)
+def test_what_is_no_dns_name_is_refused(host: str) -> None:
+    with pytest.raises(Malformed):
+        parse_host(host)
+
+
+@given(st.text(max_size=30))
+def test_parsing_a_host_gives_its_own_fixed_point_or_malformed(text: str) -> None:
+    try:
+        host = parse_host(text)
+    except Malformed:
+        return
+    assert parse_host(host) == host
+    assert host == host.lower()
+    assert host.isascii()
+    assert not set(host) & set(":@/\\ ,")
+
+
+LOOPBACK = ip_address("127.0.0.1")
+TRUSTED = (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+
+
+def test_without_the_header_the_peer_is_the_client() -> None:
+    assert client_address(LOOPBACK, [], TRUSTED) == LOOPBACK
+
+
+@pytest.mark.case(2)
+def test_a_peer_that_is_not_trusted_is_the_client_whatever_it_says() -> None:
+    assert client_address(ip_address("198.51.100.7"), ["192.0.2.1"], TRUSTED) == ip_address("198.51.100.7")
+    assert client_address(LOOPBACK, ["192.0.2.1"], ()) == LOOPBACK
+
+
+@pytest.mark.case(8)
+def test_behind_fifty_forged_hops_the_right_most_untrusted_one_is_the_client() -> None:
+    forged = ", ".join(f"203.0.113.{number}" for number in range(50))
+    for fields in ([f"{forged}, 198.51.100.7, 10.0.0.2"], [forged, "198.51.100.7", "10.0.0.2"]):
+        assert client_address(LOOPBACK, fields, TRUSTED) == ip_address("198.51.100.7")
+
+
+@pytest.mark.case(8)
+def test_forged_hops_of_trusted_addresses_are_not_followed_beyond_the_client() -> None:
+    assert client_address(LOOPBACK, ["192.0.2.9, 10.0.0.1, 198.51.100.7"], TRUSTED) == ip_address("198.51.100.7")
+
+
+def test_when_everyone_is_trusted_the_left_most_is_the_client() -> None:
+    assert client_address(LOOPBACK, ["10.0.0.1, 10.0.0.2"], TRUSTED) == ip_address("10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("hop", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        (" \t192.0.2.1 ", "192.0.2.1"),
+        ("2001:db9::1", "2001:db9::1"),
+        ("[2001:db9::1]", "2001:db9::1"),
+        ("[2001:DB9::1]:4711", "2001:db9::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
+    ],
+)
+def test_hops_are_read_with_ports_and_brackets(hop: str, address: str) -> None:
+    assert client_address(LOOPBACK, [hop], TRUSTED) == ip_address(address)
+
+
+@pytest.mark.case(8)
+@pytest.mark.parametrize(
+    "hop",
+    [
+        *("", "unknown", "_hidden", "wiki.example.com", "192.0.2.256", "192.0.2.01", "192.0.2", "0x7f.1", "1.2.3.4:x"),
+        *(
+            "192.0.2.1:",
+            "192.0.2.1:123456",
+            "[::1",
+            "[::1]x",
+            "[::1]:",
+            "fe80::1%eth0",
+            "[fe80::1%eth0]",
+            "[192.0.2.1]",
+        ),
+        *("192.0.2.1 192.0.2.2", "\x00", '"192.0.2.1"', "for=192.0.2.1", "\u0661.1.1.1", ":::::", "a" * 65536),
+    ],
+)
+def test_behind_an_unreadable_hop_the_last_trustworthy_address_counts(hop: str) -> None:
+    assert client_address(LOOPBACK, [f"192.0.2.1, {hop}"], TRUSTED) == LOOPBACK
+    assert client_address(LOOPBACK, [f"192.0.2.1, {hop}, 10.0.0.2"], TRUSTED) == ip_address("10.0.0.2")
+
+
+def test_a_peer_written_as_ipv6_is_found_in_its_ipv4_network() -> None:
+    peer = ip_address("::ffff:127.0.0.1")
+    assert client_address(peer, ["192.0.2.1"], TRUSTED) == ip_address("192.0.2.1")
+    assert client_address(peer, [], TRUSTED) == LOOPBACK
+
+
+@pytest.mark.case(8)
+def test_hops_beyond_the_64th_are_not_looked_at() -> None:
+    hops = ["192.0.2.1", *[f"10.0.0.{number}" for number in range(1, 65)]]
+    assert client_address(LOOPBACK, [", ".join(hops)], TRUSTED) == ip_address("10.0.0.1")
+    begin = time.perf_counter()
+    assert client_address(LOOPBACK, ["10.0.0.1," * 8000 + "10.0.0.2"], TRUSTED) == ip_address("10.0.0.1")
+    assert time.perf_counter() - begin < 0.5
+
+
+@pytest.mark.case(8)
+@given(st.lists(st.text(alphabet="0123456789abcdef.:[]% ,x", max_size=40), max_size=5))
+def test_no_header_makes_finding_the_client_fail(fields: Sequence[str]) -> None:
+    client_address(LOOPBACK, fields, TRUSTED)
+
+
+HTML = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "expected"),
+    [
+        ("GET", [HTML], True),
+        ("HEAD", [HTML], True),
+        ("POST", [HTML], True),
+        ("GET", [("ACCEPT", "TEXT/HTML")], True),
+        ("OPTIONS", [HTML], False),
+        ("PUT", [HTML], False),
+        ("DELETE", [("Sec-Fetch-Mode", "navigate")], False),
+        ("GET", [], False),
+        ("GET", [("Accept", "*/*")], False),
+        ("GET", [("Accept", "application/json")], False),
+        ("GET", [HTML, ("X-Requested-With", "XMLHttpRequest")], False),
+        ("GET", [HTML, ("X-Requested-With", "com.example.app")], True),
+        ("GET", [("Sec-Fetch-Mode", "navigate")], True),
+        ("GET", [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")], True),
+        ("GET", [HTML, ("Sec-Fetch-Mode", "cors")], False),
+        ("GET", [HTML, ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "document")], False),
+        ("GET", [HTML, ("Sec-Fetch-Mode", "websocket")], False),
+        ("GET", [("Sec-Fetch-Dest", "document")], True),
+        ("GET", [HTML, ("Sec-Fetch-Dest", "empty")], False),
+        ("GET", [HTML, ("Sec-Fetch-Dest", "image")], False),
+        ("GET", [HTML, ("Sec-Fetch-Mode", "")], True),
+    ],
+)
+def test_a_navigation_is_told_from_a_script(method: str, headers: Headers, *, expected: bool) -> None:
+    assert is_navigation(method, headers) is expected
