@@ -142,6 +142,17 @@ def _amr(value: str) -> str:
     return value
 
 
+def later(*words: str) -> BeforeValidator:
+    """Make a validator that refuses by name what the API documents and nothing honours yet."""
+
+    def check(value: object) -> object:
+        if value in words:
+            raise refusal(f"{value!r} is not supported by this version: nothing would honour it")
+        return value
+
+    return BeforeValidator(check)
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[Text, AfterValidator(_name)]
 Id = Annotated[Text, AfterValidator(_id)]

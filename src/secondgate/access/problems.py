@@ -152,9 +152,9 @@ def _doubled(shapes: Sequence[Named], at: str) -> Iterator[Finding]:
     for number, shape in enumerate(shapes):
         first = names.setdefault(shape.name, number)
         if first != number:
-            yield Finding(f"{at}[{number}].name", f"{shape.name!r} is the name of {at}[{first}] already")
+            yield Finding(f"{at}[{number}].name", f"{shape.name!r} is the name of another one already")
         if shape.id is not None and (first := ids.setdefault(shape.id, number)) != number:
-            yield Finding(f"{at}[{number}].id", f"is the id of {at}[{first}] already")
+            yield Finding(f"{at}[{number}].id", "is the id of another one already")
 
 
 def _doubled_precedences(policies: Iterable[PolicyShape], at: str) -> Iterator[Finding]:
@@ -181,7 +181,7 @@ def _taken_places(applications: Iterable[ApplicationShape], at: str) -> Iterator
             if first != number:
                 yield Finding(
                     f"{at}[{number}].{place}",
-                    f"{destination} belongs to the application {name!r} ({at}[{first}]) already",
+                    f"{destination} belongs to the application {name!r} already",
                 )
 
 
@@ -196,4 +196,4 @@ def _list_problems(list_: ListShape, at: str) -> Iterator[Finding]:
             continue
         first = taken.setdefault(value, number)
         if first != number:
-            yield Finding(place, f"{item.value} is in the list already, as items[{first}]")
+            yield Finding(place, f"{item.value} is in the list already")

@@ -7,7 +7,7 @@ is well formed is found in `problems`.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from secondgate.access.fields import (
     Shape,
     Text,
     Url,
+    later,
 )
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
@@ -119,7 +120,7 @@ class PolicyShape(CriteriaShape):
 
     id: Id | None = None
     name: Name
-    decision: PolicyAction
+    decision: Annotated[PolicyAction, later("non_identity")]
     precedence: Count | None = Field(default=None, ge=0)
     session_duration: LastingDuration | None = None
     mfa_config: MfaOverrideShape | None = None
@@ -128,7 +129,7 @@ class PolicyShape(CriteriaShape):
 class PublicDestinationShape(Shape):
     """A public destination of an application."""
 
-    type: Literal["public"] = "public"
+    type: Annotated[Literal["public"], later("private", "via_mcp_server_portal")] = "public"
     uri: PublicAddress
 
 
@@ -160,7 +161,12 @@ class ApplicationShape(Shape):
 
     id: Id | None = None
     name: Name
-    type: Literal["self_hosted"] = "self_hosted"
+    type: Annotated[
+        Literal["self_hosted"],
+        later(
+            "saas", "ssh", "vnc", "app_launcher", "warp", "biso", "bookmark", "dash_sso", "infrastructure", "rdp", "mcp"
+        ),
+    ] = "self_hosted"
     domain: PublicAddress | None = None
     destinations: tuple[PublicDestinationShape, ...] = ()
     self_hosted_domains: tuple[PublicAddress, ...] = ()
@@ -206,7 +212,7 @@ class ListShape(Shape):
     id: Id | None = None
     name: Name
     description: Text | None = None
-    type: Literal["EMAIL", "IP"]
+    type: Annotated[Literal["EMAIL", "IP"], later("AAGUID", "DOMAIN", "URL", "SERIAL")]
     items: tuple[ItemShape, ...] = ()
 
 
@@ -221,7 +227,24 @@ class IdentityProviderShape(Shape):
 
     id: Id | None = None
     name: Name
-    type: Literal["onetimepin"]
+    type: Annotated[
+        Literal["onetimepin"],
+        later(
+            "oidc",
+            "saml",
+            "azureAD",
+            "google",
+            "google-apps",
+            "github",
+            "okta",
+            "onelogin",
+            "pingone",
+            "centrify",
+            "facebook",
+            "linkedin",
+            "yandex",
+        ),
+    ]
     config: IdentityProviderConfigShape | None = None
 
 
