@@ -122,7 +122,7 @@ class SoftAuthenticator:
             response["transports"] = transports
         return self._credential(told(lies.credential_id, passkey.id), response, lies)
 
-    def assert_(self, options: dict[str, Any], lies: Lies = TRUTH) -> dict[str, Any]:
+    def authenticate(self, options: dict[str, Any], lies: Lies = TRUTH) -> dict[str, Any]:
         """Sign for `PublicKeyCredentialRequestOptionsJSON` with a credential that it allows."""
         allowed = [unb64(descriptor["id"]) for descriptor in options["allowCredentials"]]
         passkey = next(self.passkeys[passkey_id] for passkey_id in allowed if passkey_id in self.passkeys)

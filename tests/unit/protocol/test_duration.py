@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.errors import Malformed
@@ -43,6 +43,7 @@ def test_everything_else_is_refused_with_its_place(text: object) -> None:
     assert refused.value.field == "session_duration"
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=MAX_DURATION_S // 60))
 def test_what_is_written_reads_the_same(minutes: int) -> None:
     assert parse_duration(format_duration(minutes * 60), field="duration") == minutes * 60

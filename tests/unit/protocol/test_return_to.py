@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.errors import Malformed
@@ -71,6 +71,7 @@ def test_eight_kib_are_too_long() -> None:
 
 
 @pytest.mark.case(15)
+@settings(deadline=None)
 @given(st.text(alphabet="/\\.:@?#%2eE\t\n\r ahtps;ä\u3002\uff0f", max_size=12).map("/".__add__))
 def test_what_is_accepted_never_leaves_the_host(text: str) -> None:
     try:

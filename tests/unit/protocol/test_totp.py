@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.errors import Malformed, ProofRejected, Reason
@@ -109,6 +109,7 @@ def test_spaces_that_people_type_do_not_count(text: str) -> None:
 
 
 @pytest.mark.case(38)
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_text_gets_through_but_ascii_digits(text: str) -> None:
     try:
