@@ -68,23 +68,24 @@ class ApplicationIndex:
     """Applications compiled for lookup by host and path."""
 
     def __init__(self, applications: Iterable[Application]) -> None:
-        exact: dict[str, list[tuple[str, Application]]] = {}
-        wildcard: dict[str, list[tuple[str, Application]]] = {}
+        exact: dict[str, list[_Entry]] = {}
+        wildcard: dict[str, list[_Entry]] = {}
         for application in applications:
             for destination in application.destinations:
                 table, host = (
                     (wildcard, destination.host[1:]) if destination.host.startswith("*.") else (exact, destination.host)
                 )
-                table.setdefault(host, []).append((destination.path, application))
+                entry = _Entry(destination.path, destination.path.lower(), application)
+                table.setdefault(host, []).append(entry)
         for table in (exact, wildcard):
             for entries in table.values():
-                entries.sort(key=lambda entry: len(entry[0]), reverse=True)
+                entries.sort(key=lambda entry: len(entry.prefix), reverse=True)
         self._exact = exact
         self._wildcard = wildcard
 
     def at_host(self, host: str) -> tuple[Application, ...]:
         """Give the applications that a host's requests can belong to, the most specific first."""
-        return tuple(dict.fromkeys(application for _, application in self._entries(host)))
+        return tuple(dict.fromkeys(entry.application for entry in self._entries(host)))
 
     def find(self, host: str, path: str) -> Application | None:
         """Find the application of a URL, or None.
@@ -95,14 +96,18 @@ class ApplicationIndex:
         entries = self._entries(host)
         if not entries:
             return None
-        if len(entries) == 1 and entries[0][0] == "":
-            return entries[0][1]
-        found = {self._match(entries, reading) for reading in path_readings(path)}
+        if len(entries) == 1 and not entries[0].prefix:
+            return entries[0].application
+        found: set[Application | None] = set()
+        for reading in path_readings(path):
+            folded = reading.lower()
+            found.add(next((e.application for e in entries if _is_within(reading, e.prefix)), None))
+            found.add(next((e.application for e in entries if _is_within(folded, e.folded_prefix)), None))
         if len(found) != 1:
             raise AmbiguousPathError(path)
         return found.pop()
 
-    def _entries(self, host: str) -> list[tuple[str, Application]]:
+    def _entries(self, host: str) -> list[_Entry]:
         """Give a host's paths, the longest first; those of its wildcards stand behind its own."""
         entries = list(self._exact.get(host, ()))
         suffix = host
@@ -111,23 +116,31 @@ class ApplicationIndex:
             entries += self._wildcard.get(suffix, ())
         return entries
 
-    @staticmethod
-    def _match(entries: list[tuple[str, Application]], path: str) -> Application | None:
-        for prefix, application in entries:
-            if path == prefix or path.startswith(prefix + "/"):
-                return application
-        return None
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A path prefix of an application at one host, also as an upstream sees it that folds case."""
+
+    prefix: str
+    folded_prefix: str
+    application: Application
+
+
+def _is_within(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(prefix + "/")
 
 
 def path_readings(path: str) -> frozenset[str]:
-    """Give every path that some upstream could take this one for.
+    """Give every path that some upstream could take this one for; all begin with `/`.
 
     Upstreams differ in whether they decode percent-escapes (once or again), merge slashes, resolve dot
-    segments, cut `;parameters`, cut at an encoded NUL, `?` or `#`, take a backslash for `/`, or fold case. Raises
-    AmbiguousPathError when a path has more readings than are worth following, or is no UTF-8 in the end.
+    segments, cut `;parameters`, cut at an encoded NUL, `?` or `#`, or take a backslash for `/`. That some fold
+    case is for the comparison to see to. Raises AmbiguousPathError when a path has more readings than are worth
+    following, or is no UTF-8 in the end.
     """
+    path = path if path.startswith("/") else "/" + path
     if _PLAIN.fullmatch(path):
-        return frozenset((path, path.lower()))
+        return frozenset((path,))
     readings = {path}
     pending = [path]
     while pending:
@@ -139,7 +152,7 @@ def path_readings(path: str) -> frozenset[str]:
                     raise AmbiguousPathError(path)
                 readings.add(other)
                 pending.append(other)
-    return frozenset(reading if reading.startswith("/") else "/" + reading for reading in readings)
+    return frozenset(readings)
 
 
 def _decoded(path: str) -> str:
@@ -171,5 +184,4 @@ _READINGS = (
     lambda path: re.sub(r"//+", "/", path),
     _without_dots,
     _cut,
-    str.lower,
 )

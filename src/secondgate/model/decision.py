@@ -31,11 +31,11 @@ class Evidence:
     """What is known of a visitor's MFA.
 
     `login_began_at` is when the present login to the application began: with a duration of `0m` only an
-    MFA since then counts. Times are Unix seconds.
+    MFA since then counts, and none where no login is under way (None). Times are Unix seconds.
     """
 
     mfa: tuple[MfaSession, ...] = ()
-    login_began_at: int = 0
+    login_began_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,8 @@ def decide(
 def mfa_young_enough(requirement: MfaRequirement, evidence: Evidence, *, now: int) -> tuple[MfaSession, ...]:
     """Select the MFA sessions whose age a login with this requirement accepts, whatever their method."""
     if requirement.max_age_s == 0:
-        return tuple(session for session in evidence.mfa if session.at >= evidence.login_began_at)
+        began_at = evidence.login_began_at
+        return tuple(session for session in evidence.mfa if began_at is not None and session.at >= began_at)
     return tuple(session for session in evidence.mfa if now - session.at < requirement.max_age_s)
 
 

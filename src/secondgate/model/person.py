@@ -70,5 +70,12 @@ class Authenticator:
 
 
 def folded_email(email: str) -> str:
-    """Give the one spelling under which an address is compared, stored and counted."""
-    return email.strip().lower()
+    """Give the one spelling under which an address is compared, stored and counted.
+
+    A character outside of ASCII never becomes one of ASCII: with U+212A, the Kelvin sign, whose lower case is `k`,
+    somebody would else become another person.
+    """
+    return "".join(
+        folded if (folded := character.lower()).isascii() == character.isascii() else character
+        for character in email.strip()
+    )

@@ -128,10 +128,19 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks, as far as is known. `identity` is None for somebody who has not logged in."""
+    """Who asks, as far as is known. `identity` is None for somebody who has not logged in.
+
+    An IPv4 address mapped into IPv6, as dual-stack sockets give it, is the IPv4 address (RFC 4291, section 2.5.5.2):
+    a rule for `10.0.0.0/8` means both spellings.
+    """
 
     address: Address
     identity: Identity | None = None
+
+    def __post_init__(self) -> None:
+        """Give the address its one spelling."""
+        if isinstance(self.address, IPv6Address) and self.address.ipv4_mapped is not None:
+            object.__setattr__(self, "address", self.address.ipv4_mapped)
 
 
 def is_match(criteria: Criteria, visitor: Visitor, groups: Mapping[str, Group]) -> bool:
@@ -164,13 +173,15 @@ def is_identity_match(rule: Email | EmailDomain | EmailList | LoginMethod | Auth
         case Email(email):
             return identity.email == email
         case EmailDomain(domain):
-            return identity.email.rpartition("@")[2] == domain
+            # From the first @: an address with two of them has no domain that anybody could own.
+            local, _, rest = identity.email.partition("@")
+            return bool(local and rest) and rest == domain
         case EmailList(emails=emails):
             return identity.email in emails
         case LoginMethod(identity_provider_id):
             return identity.identity_provider_id == identity_provider_id
-        case AuthMethod(amr):
-            return amr in identity.amr
+        case _:
+            return rule.amr in identity.amr
 
 
 def is_about(criteria: Criteria, kinds: tuple[type, ...], groups: Mapping[str, Group]) -> bool:

@@ -1,0 +1,30 @@
+"""The one spelling of an address."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secondgate.model.organization import Method
+from secondgate.model.person import AMR_OF_METHOD, folded_email
+
+
+def test_addresses_are_compared_without_case_and_blanks() -> None:
+    assert folded_email("  Ann@Example.COM ") == "ann@example.com"
+
+
+def test_no_foreign_character_becomes_an_ascii_letter() -> None:
+    assert folded_email("\N{KELVIN SIGN}ate@example.com") == "\N{KELVIN SIGN}ate@example.com"
+    assert folded_email("É@example.com") == "é@example.com"
+
+
+@given(st.text(max_size=40))
+def test_folding_twice_changes_nothing_and_adds_no_ascii(email: str) -> None:
+    folded = folded_email(email)
+    assert folded_email(folded) == folded
+    if folded.isascii():
+        assert email.strip().isascii()
+
+
+def test_every_method_has_an_amr_value() -> None:
+    assert set(AMR_OF_METHOD) == set(Method)
