@@ -19,6 +19,8 @@ from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import persons, wrong_codes
 
 _PRUNED_AT_ONCE = 100
+_KEPT_AT_LEAST_S = 3600
+"""An attempt whose code is still being looked at must be there to be refunded, whatever the limits."""
 
 
 class SqlAttempts:
@@ -50,7 +52,8 @@ class SqlAttempts:
             await connection.execute(
                 wrong_codes.insert().values(id=attempt_id, person_id=person_id, address=address, at=now)
             )
-            await _prune(connection, now - longest_window_s((*limits.per_person, *limits.per_address)))
+            longest_s = longest_window_s((*limits.per_person, *limits.per_address))
+            await _prune(connection, now - max(longest_s, _KEPT_AT_LEAST_S))
         return attempt_id
 
     async def refund_attempt(self, attempt_id: str) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, unquote, urlsplit
 
+import aiosqlite
 from sqlalchemy import URL, Connection, event, exc, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -154,11 +155,24 @@ def create_sqlite_file(path: Path) -> None:
 
 
 def _sqlite_engine(path: Path, wait_s: float) -> AsyncEngine:
-    engine = create_async_engine(
+    async def connect() -> aiosqlite.Connection:
         # mode=rw: a file that went missing is an error and not a new, empty database
-        URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"}),
         # isolation_level=None: transactions are begun by us and not by the driver's guess
-        connect_args={"timeout": wait_s, "isolation_level": None},
+        connection = aiosqlite.connect(
+            f"file:{quote(str(path))}?mode=rw", uri=True, timeout=wait_s, isolation_level=None
+        )
+        thread = connection._thread  # noqa: SLF001 - SQLAlchemy does the same where it connects itself
+        thread.daemon = True
+        try:
+            return await connection
+        except sqlite3.Error:
+            # the thread has one more thing to tell this event loop: let it, before the loop may be closed
+            await asyncio.to_thread(thread.join)
+            raise
+
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        async_creator=connect,
         pool_size=_POOL_SIZE,
         max_overflow=0,
         pool_timeout=wait_s,
