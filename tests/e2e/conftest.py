@@ -1,0 +1,108 @@
+"""The end-to-end tests' site: the real program behind real nginx and real Traefik, once each for all tests."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.browsers import launch_chromium
+from tests.e2e.certificate import Certificate, make_certificate
+from tests.e2e.person import Person
+from tests.e2e.processes import free_port, start
+from tests.e2e.proxies import ROOT, Upstreams, start_nginx, start_traefik
+from tests.e2e.sites import MovableClock, Site, hosts, start_secondgate
+from tests.e2e.visitor import Visitor
+
+SCREENSHOTS = ROOT / ".tests/screenshots"
+OUTCOME = pytest.StashKey[bool]()
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"), "example.test")
+
+
+@pytest.fixture(scope="session")
+def echo_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The application behind both proxies."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.fakes.echo", port]
+    folder = tmp_path_factory.mktemp("echo")
+    running = start("echo", command, folder=folder, ports=[port], env={"PYTHONPATH": str(ROOT)})
+    yield port
+    running.stop()
+
+
+@pytest.fixture(scope="session", params=["nginx", "traefik"])
+def site(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificate: Certificate,
+    echo_port: int,
+) -> Iterator[Site]:
+    """A site behind each proxy in turn."""
+    proxy: str = request.param
+    folder = tmp_path_factory.mktemp(proxy)
+    folder.chmod(0o755)  # nginx's workers are another user
+    scheme, domain = ("https", "example.test") if proxy == "nginx" else ("http", "localhost")
+    port = free_port()
+    upstreams = Upstreams(gate=free_port(), portal=free_port(), application=echo_port)
+    with ExitStack() as running:
+        secondgate = start_secondgate(folder, scheme=scheme, domain=domain, port=port, upstreams=upstreams)
+        running.callback(secondgate.stop)
+        if proxy == "nginx":
+            started = start_nginx(folder, port=port, hosts=hosts(domain), upstreams=upstreams, certificate=certificate)
+        else:
+            started = start_traefik(folder, port=port, domain=domain, hosts=hosts(domain), upstreams=upstreams)
+        running.callback(started.stop)
+        clock = MovableClock(folder / "clock")
+        yield Site(proxy, scheme, domain, port, folder, clock, upstreams, secondgate, certificate.certificate)
+
+
+@pytest.fixture(scope="session")
+def chromium(certificate: Certificate) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch_chromium(playwright, trusted_key_hash=certificate.public_key_hash)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(site: Site) -> Visitor:
+    return Visitor(site)
+
+
+@pytest.fixture
+def address() -> str:
+    """An e-mail address of somebody new."""
+    return f"person-{next(_numbers)}@people.test"
+
+
+@pytest.fixture
+def person(site: Site, chromium: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """Somebody new in a fresh browser; what they saw last is kept as a picture when the test fails."""
+    site.clock.advance(601)  # one-time PINs are counted per address in windows of 10 minutes; all browsers have one
+    somebody = Person(site, chromium, address)
+    yield somebody
+    if request.node.stash.get(OUTCOME, default=False):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"[^\w.-]+", "_", request.node.name)
+        for number, page in enumerate(somebody.pages()):
+            page.screenshot(path=SCREENSHOTS / f"{name}-{number}.png", full_page=True)
+    somebody.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember a failure, for the fixtures that keep something of it."""
+    report = yield
+    if report.failed:
+        item.stash[OUTCOME] = True
+    return report

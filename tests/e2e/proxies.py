@@ -1,0 +1,87 @@
+"""nginx and Traefik with the files that people include; only ports, host names and paths are changed in them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.certificate import Certificate
+from tests.e2e.processes import Running, free_port, start
+
+ROOT = Path(__file__).parents[2]
+PROXY_SECRET = "a-secret-between-proxy-and-gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """Where the proxy passes requests to."""
+
+    gate: int
+    portal: int
+    application: int
+
+
+def _rendered(path: Path, changes: dict[str, str]) -> str:
+    text = path.read_text()
+    for old, new in changes.items():
+        if old not in text:
+            raise AssertionError(f"{path.name} no longer holds {old!r}")
+        text = text.replace(old, new)
+    return text
+
+
+def start_nginx(
+    folder: Path, *, port: int, hosts: list[str], upstreams: Upstreams, certificate: Certificate, http: str = ""
+) -> Running:
+    """Start nginx with `nginx/example.conf`; `http` is put before it, as somebody else's settings would be."""
+    included = folder / "secondgate"
+    included.mkdir()
+    for path in (ROOT / "nginx").glob("secondgate*.conf"):
+        shutil.copy(path, included)
+    ports = {"127.0.0.1:9180": f"127.0.0.1:{upstreams.gate}", "127.0.0.1:9181": f"127.0.0.1:{upstreams.portal}"}
+    (included / "secondgate.conf").write_text(_rendered(ROOT / "nginx/secondgate.conf", ports))
+    (included / "proxy-secret.map").write_text(f'default "{PROXY_SECRET}";\n')
+    example = {
+        "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
+        "listen 80": f"listen 127.0.0.1:{free_port()}",
+        "/etc/nginx/tls/example.test.pem": str(certificate.certificate),
+        "/etc/nginx/tls/example.test.key": str(certificate.key),
+        "server 127.0.0.1:8080": f"server 127.0.0.1:{upstreams.application}",
+        "app.example.test key.example.test": " ".join(hosts),
+    }
+    (folder / "example.conf").write_text(_rendered(ROOT / "nginx/example.conf", example))
+    temporary = "\n".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n"
+        "events { worker_connections 4096; }\n"
+        f"http {{\naccess_log off;\n{temporary}\n{http}\ninclude example.conf;\n}}\n"
+    )
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") or "nginx"
+    command = [nginx, "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
+    return start("nginx", command, folder=folder, ports=[port])
+
+
+def start_traefik(folder: Path, *, port: int, domain: str, hosts: list[str], upstreams: Upstreams) -> Running:
+    """Start Traefik with `traefik/`."""
+    dynamic = folder / "dynamic"
+    dynamic.mkdir()
+    static = {'":80"': f'"127.0.0.1:{port}"', "/etc/traefik/dynamic": str(dynamic)}
+    (folder / "traefik.yaml").write_text(_rendered(ROOT / "traefik/traefik.yaml", static))
+    secondgate = {
+        "127.0.0.1:9180": f"127.0.0.1:{upstreams.gate}",
+        "127.0.0.1:9181": f"127.0.0.1:{upstreams.portal}",
+        "mfa.example.test": f"mfa.{domain}",
+    }
+    (dynamic / "secondgate.yaml").write_text(_rendered(ROOT / "traefik/secondgate.yaml", secondgate))
+    example = {
+        "127.0.0.1:8080": f"127.0.0.1:{upstreams.application}",
+        "Host(`app.example.test`) || Host(`key.example.test`)": " || ".join(f"Host(`{host}`)" for host in hosts),
+    }
+    (dynamic / "example.yaml").write_text(_rendered(ROOT / "traefik/example.yaml", example))
+    traefik = shutil.which("traefik", path=str(Path(sys.executable).parent)) or "traefik"
+    command = [traefik, f"--configFile={folder}/traefik.yaml", "--global.checkNewVersion=false"]
+    return start("traefik", command, folder=folder, ports=[port], env={"SECONDGATE_PROXY_SECRET": PROXY_SECRET})
