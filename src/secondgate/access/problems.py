@@ -42,8 +42,8 @@ class _Search:
     def __init__(self, shapes: AccessShapes, at: str) -> None:
         self._shapes = shapes
         self._at = at
-        self._groups = {group.name: group for group in shapes.groups}
-        self._groups |= {group.id: group for group in shapes.groups if group.id is not None}
+        self._group_keys = _references(shapes.groups)
+        self._groups = {group.id or group.name: group for group in shapes.groups}
 
     def findings(self) -> Iterator[Finding]:
         """Give every finding."""
@@ -94,9 +94,9 @@ class _Search:
         section, noun, type_ = _REFERS_TO[kind]
         candidates: Sequence[Named] = getattr(self._shapes, section)
         usable = [c for c in candidates if type_ is None or getattr(c, "type", None) == type_]
-        if reference in References((c.name, c.id or c.name) for c in usable):
+        if reference in _references(usable):
             return
-        if reference in References((c.name, c.id or c.name) for c in candidates):
+        if reference in _references(candidates):
             yield Finding(at, f"{reference!r} is no {noun}", names_in(f"{self._at}.{section}", "type"))
             return
         names = ", ".join(c.name for c in usable) or "none"
@@ -119,10 +119,16 @@ class _Search:
     def _is_without_identity(self, rule: RuleShape, within: tuple[str, ...]) -> bool:
         if rule.group is None:
             return rule.kind in _ADDRESS_KINDS
-        group = self._groups.get(rule.group.id)
+        group = self._group(rule)
         if group is None or group.name in within:
             return True
         return all(self._is_without_identity(inner, (*within, group.name)) for _, inner in group.rules())
+
+    def _group(self, rule: RuleShape) -> GroupShape | None:
+        """Give the group that a rule means, by the very look-up that compiles it."""
+        if rule.group is None or rule.group.id not in self._group_keys:
+            return None
+        return self._groups[self._group_keys[rule.group.id]]
 
     def _cycle(self, group: GroupShape, at: str) -> Iterator[Finding]:
         """Report a cycle at each group in it, once."""
@@ -133,7 +139,7 @@ class _Search:
                 yield Finding(f"{at}.{place}.group.id", f"the group contains itself: {names}")
 
     def _way_back(self, rule: RuleShape, name: str, seen: tuple[str, ...]) -> tuple[str, ...] | None:
-        group = None if rule.group is None else self._groups.get(rule.group.id)
+        group = self._group(rule)
         if group is None or group.name in seen:
             return None
         if group.name == name:
@@ -143,6 +149,11 @@ class _Search:
             if way is not None:
                 return way
         return None
+
+
+def _references(shapes: Iterable[Named]) -> References:
+    """Give a look-up to names and given ids; what has no id is known by its name."""
+    return References((shape.name, shape.id or shape.name) for shape in shapes)
 
 
 def _doubled(shapes: Sequence[Named], at: str) -> Iterator[Finding]:

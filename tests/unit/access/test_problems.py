@@ -11,6 +11,7 @@ import pytest
 from secondgate.access import AccessShapes, find_problems
 
 Data = dict[str, Any]
+GIVEN = "abcdef78-1234-4234-8234-123456789abc"
 
 
 def sound() -> Data:
@@ -88,7 +89,7 @@ MISTAKES: dict[str, tuple[Callable[[Data], object], list[str], str]] = {
     ),
     "a policy's name twice": (lambda d: policy(d).update(name="office"), [f"{W}.policies[1].name"], "'office'"),
     "an id twice": (
-        lambda d: [a.update(id="12345678-1234-1234-1234-123456789abc") for a in d["applications"]],
+        lambda d: [a.update(id=GIVEN) for a in d["applications"]],
         [f"{S}.id"],
         "another",
     ),
@@ -157,6 +158,19 @@ MISTAKES: dict[str, tuple[Callable[[Data], object], list[str], str]] = {
         lambda d: policy(d, 0).update(include=[{"group": {"id": "staff"}}]),
         [f"{W}.policies[0].include[0]"],
         "use everyone, ip or ip_list",
+    ),
+    "a bypass by a group of people, called by its id in capitals": (
+        lambda d: (
+            d["groups"].append({"id": GIVEN, "name": "more", "include": [{"group": {"id": "staff"}}]}),
+            policy(d, 0).update(include=[{"group": {"id": GIVEN.upper()}}]),
+        ),
+        [f"{W}.policies[0].include[0]"],
+        "use everyone, ip or ip_list",
+    ),
+    "a group in itself, called by its id in capitals": (
+        lambda d: d.update(groups=[group("staff", GIVEN.upper()) | {"id": GIVEN}]),
+        ["access.groups[0].include[1].group.id"],
+        "staff -> staff",
     ),
     "a list item of another type": (
         lambda d: d["lists"][0]["items"].append({"value": "10.0.0.1"}),
