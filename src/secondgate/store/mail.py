@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import ssl
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, make_msgid, parseaddr
+from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +29,7 @@ import aiosmtplib
 from secondgate.errors import InvalidConfiguration, Malformed, Problem, Unavailable
 
 _SCHEMES = {"smtp": 587, "smtps": 465}
+_SENDER = re.compile(r"(?P<name>[^<>\r\n]*)<(?P<address>[^<>\s]+)>|(?P<bare>[^<>\s]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,10 @@ class OutboxMailer:
 
 
 def _parse_sender(sender: str) -> Address:
-    name, address = parseaddr(sender)
+    parts = _SENDER.fullmatch(sender)
+    name, address = (parts["name"] or "", parts["address"] or parts["bare"]) if parts else ("", "")
     try:
-        return Address(display_name=name, addr_spec=_one_address("mail.from", address))
+        return Address(display_name=name.strip('" '), addr_spec=_one_address("mail.from", address))
     except (Malformed, ValueError) as error:
         problem = Problem("mail.from", "must be an address, as mfa@example.com or Name <mfa@example.com>")
         raise InvalidConfiguration((problem,)) from error

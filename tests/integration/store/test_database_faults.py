@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from secondgate.errors import Unavailable
 from secondgate.model.audit import AuditEvent
@@ -34,6 +34,13 @@ async def on_sqlite(tmp_path: Path) -> AsyncIterator[Opened]:
     opened = await open_durable(data_dir=tmp_path, now=NOW, wait_s=0.3)
     yield opened
     await opened.durable.close()
+
+
+async def run(database: Database, *statements: TextClause) -> None:
+    """Run statements in one transaction."""
+    async with database.writing() as connection:
+        for statement in statements:
+            await connection.execute(statement)
 
 
 async def test_a_locked_sqlite_is_unavailable_for_writers_and_readable(on_sqlite: Opened, tmp_path: Path) -> None:
@@ -94,12 +101,10 @@ async def test_a_connection_lost_inside_a_transaction_leaves_nothing_half_done(
 ) -> None:
     opened = await open_durable(data_dir=tmp_path, database_url=postgres_url, now=NOW)
     insert = text(
-        "INSERT INTO persons (id, email, name, created_at, disabled, wrong_in_a_row) VALUES (:a,:a,'',1,:b,0)"
+        "INSERT INTO persons (id, email, name, created_at, disabled, wrong_in_a_row) VALUES ('x', 'x', '', 1, false, 0)"
     )
     with pytest.raises(Unavailable):
-        async with opened.database.writing() as connection:
-            await connection.execute(insert, {"a": "x", "b": False})
-            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        await run(opened.database, insert, text("SELECT pg_terminate_backend(pg_backend_pid())"))
     assert await opened.durable.list_people() == ()
     await opened.durable.close()
 
@@ -154,8 +159,7 @@ async def test_a_writer_given_up_frees_the_next_one(opened: Opened) -> None:
 
 
 async def test_errors_name_no_values(opened: Opened) -> None:
+    by_zero, forbidden = text("SELECT 1 WHERE 1 = 4242 / 0"), text("SELECT load_extension('4242')")
     with pytest.raises(Unavailable) as outage:
-        async with opened.database.writing() as connection:
-            await connection.execute(text("SELECT 1 WHERE 1 = :seed / 0"), {"seed": 4242})
-            await connection.execute(text("SELECT load_extension('4242')"))
+        await run(opened.database, by_zero, forbidden)
     assert "4242" not in str(outage.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import sqlite3
@@ -43,6 +42,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def shown_to_others(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.stat().st_mode & 0o077]
+
+
 @pytest.mark.case(41)
 async def test_seed_and_signing_key_are_nowhere_in_clear_in_files(tmp_path: Path) -> None:
     opened = await enrolled(tmp_path, "")
@@ -55,15 +58,18 @@ async def test_seed_and_signing_key_are_nowhere_in_clear_in_files(tmp_path: Path
             for secret in (SEED, PRIVATE_KEY[:24]):
                 assert secret not in content
                 assert secret.hex().encode() not in content.lower()
-    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+    assert not shown_to_others(tmp_path)
 
 
 @pytest.mark.case(41)
 async def test_seed_and_signing_key_are_nowhere_in_clear_in_postgresql(tmp_path: Path, postgres_url: str) -> None:
     opened = await enrolled(tmp_path, postgres_url)
-    for table, wanted in (("authenticators", b"phone"), ("signing_keys", b"certificate")):
+    for dumping, wanted in (
+        ("SELECT authenticators::text FROM authenticators", b"phone"),
+        ("SELECT signing_keys::text FROM signing_keys", b"certificate"),
+    ):
         async with opened.database.reading() as connection:
-            rows = await connection.execute(text(f"SELECT {table}::text FROM {table}"))
+            rows = await connection.execute(text(dumping))
             dump = "".join(rows.scalars()).encode()
         assert wanted in dump
         for secret in (SEED, PRIVATE_KEY[:24]):
@@ -144,21 +150,34 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+def writer(folder: Path, database_url: str, run: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", WRITER, str(folder), database_url, str(run)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - the program above, in a process of its own
+
+
 def killed_writer(folder: Path, database_url: str, run: int, life_s: float) -> list[str]:
     """Run a writer, kill it, and give what it had acknowledged."""
-    command = [sys.executable, "-c", WRITER, str(folder), database_url, str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ}) as writer:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == b"open\n"
+    with writer(folder, database_url, run) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
         time.sleep(life_s)
-        writer.send_signal(signal.SIGKILL)
-        lines = writer.stdout.read().decode().splitlines(keepends=True)
+        process.send_signal(signal.SIGKILL)
+        lines = process.stdout.read().decode().splitlines(keepends=True)
     return [line.strip() for line in lines if line.endswith("\n")]
+
+
+def killed_first_start(folder: Path, life_s: float) -> None:
+    """Run a writer and kill it `life_s` seconds after its folder appeared."""
+    with writer(folder, "", 0) as process:
+        while not folder.exists():
+            time.sleep(0.001)
+        time.sleep(life_s)
+        process.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.case(83)
 async def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path, database_url: str) -> None:
-    dice = random.Random(83)
+    dice = random.Random(83)  # noqa: S311 - only when to kill
     acknowledged: list[str] = []
     await (await open_durable(data_dir=tmp_path, database_url=database_url, now=NOW)).durable.close()
     for run in range(5):
@@ -176,15 +195,10 @@ async def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path, dat
 
 @pytest.mark.case(83)
 async def test_a_first_start_that_is_killed_is_taken_up_again(tmp_path: Path) -> None:
-    dice = random.Random(88)
+    dice = random.Random(88)  # noqa: S311 - only when to kill
     for run in range(8):
         folder = tmp_path / str(run)
-        command = [sys.executable, "-c", WRITER, str(folder), "", "0"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as writer:
-            while not folder.exists():
-                await asyncio.sleep(0.001)
-            await asyncio.sleep(dice.uniform(0, 0.08))
-            writer.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(killed_first_start, folder, dice.uniform(0, 0.08))
         await (await open_durable(data_dir=folder, now=NOW)).durable.close()
         assert (folder / KEY_FILE).exists()
         check = sqlite3.connect(folder / SQLITE_FILE)
