@@ -176,6 +176,7 @@ def _sqlite_engine(path: Path, wait_s: float) -> AsyncEngine:
         pool_size=_POOL_SIZE,
         max_overflow=0,
         pool_timeout=wait_s,
+        hide_parameters=True,  # an error's text may reach a log
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -206,6 +207,7 @@ def _postgresql_engine(url: str, wait_s: float) -> AsyncEngine:
         pool_size=_POOL_SIZE,
         max_overflow=0,
         pool_timeout=wait_s,
+        hide_parameters=True,  # an error's text may reach a log
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
     )
