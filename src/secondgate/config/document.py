@@ -174,6 +174,8 @@ class _Reader:
 
     def read_object(self, node: yaml.Node) -> dict[str, object]:
         data = self.read(node, ())
+        if data is None:
+            return {}
         if not isinstance(data, dict):
             raise _UnreadableError(_place(self._file, node), "must be an object: lines of key: value")
         return data
@@ -183,6 +185,9 @@ class _Reader:
         self._values += 1
         if self._values > MAX_VALUES or len(location) > MAX_DEPTH:
             raise _UnreadableError(place, f"holds more than {MAX_VALUES} values, or more than {MAX_DEPTH} levels")
+        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith("tag:yaml.org,2002:python"):
+            self._document.report(location, f"the tag {node.tag} means nothing here")
+            return None
         if id(node) in self._within:
             raise _UnreadableError(place, "an alias contains itself")
         self._within.append(id(node))
@@ -191,7 +196,7 @@ class _Reader:
                 return dict(self._entries(node, location))
             if isinstance(node, yaml.SequenceNode):
                 return Sequence(self.read(item, (*location, number)) for number, item in enumerate(node.value))
-            return self._scalar(node, location)
+            return self._scalar(node)
         finally:
             self._within.pop()
 
@@ -213,9 +218,8 @@ class _Reader:
             self._document.places[*location, key] = place
             yield key, self.read(value_node, (*location, key))
 
-    def _scalar(self, node: yaml.Node, location: Location) -> Scalar:
-        if not isinstance(node, yaml.ScalarNode) or not node.tag.startswith("tag:yaml.org,2002:"):
-            self._document.report(location, f"the tag {node.tag} means nothing here")
+    def _scalar(self, node: yaml.Node) -> Scalar:
+        if not isinstance(node, yaml.ScalarNode):
             return None
         try:
             return _scalar(self._loader, node)

@@ -18,6 +18,11 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """Give the schema."""
     schema = Settings.model_json_schema(by_alias=True)
+    for part in (schema, *schema["$defs"].values()):
+        for field in part.get("properties", {}).values():
+            # What a whole object defaults to is said by its own fields; repeated here it would show secrets as ***.
+            if isinstance(field.get("default"), dict):
+                del field["default"]
     schema["title"] = "Secondgate's configuration"
     holders: tuple[tuple[type[Shape], dict[str, Any]], ...] = (
         (Settings, schema),

@@ -207,7 +207,7 @@ class Settings(Section):
     """The whole configuration."""
 
     public_url: Annotated[
-        PublicUrl, PlainValidator(_parsed(_public_url)), WithJsonSchema({"type": "string", "format": "uri"})
+        PublicUrl, PlainValidator(_parsed(_public_url)), WithJsonSchema({"type": "string", "format": "uri"}), _AS_TEXT
     ]
     account_id_: Annotated[Text, AfterValidator(_account_id)] | None = Field(default=None, alias="account_id")
     listen: ListenSettings = ListenSettings()

@@ -66,8 +66,6 @@ def _take_out_all(document: Document, error: ValidationError, result: Validation
     errors.sort(key=lambda details: details["type"] != "extra_forbidden")
     for details in errors:
         kind, location = details["type"], details["loc"]
-        if kind != "missing":
-            location = _existing(document.data, location)
         original = _original(document.data, location)
         if location in unread:
             _replace(document.data, location, unread.pop(location))
@@ -106,16 +104,6 @@ def _inside(data: object, part: str | int) -> object:
     raise LookupError(part)
 
 
-def _existing(data: object, location: Location) -> Location:
-    """Cut a location where the document ends: validators may name parts that only the model has."""
-    for depth, part in enumerate(location):
-        try:
-            data = _inside(data, part)
-        except LookupError:
-            return location[:depth]
-    return location
-
-
 def _original(data: object, location: Location) -> Location:
     """Give a location with the numbers that list items had in the document."""
     original: Location = ()
@@ -141,19 +129,22 @@ def _take_out(data: dict[str, object], location: Location) -> None:
     if not location:
         data["public_url"] = STAND_IN_URL
         return
-    holder: object = data
-    for part in location[:-1]:
-        holder = _inside(holder, part)
+    holder = _holder(data, location)
     part = location[-1]
     if isinstance(holder, Sequence) and isinstance(part, int):
         holder.take_out(part)
-    elif isinstance(holder, dict):
+    if isinstance(holder, dict):
         holder.pop(part, None)
 
 
 def _replace(data: dict[str, object], location: Location, value: object) -> None:
-    holder: object = data
-    for part in location[:-1]:
-        holder = _inside(holder, part)
+    holder = _holder(data, location)
     if isinstance(holder, dict):
         holder[location[-1]] = value
+
+
+def _holder(data: object, location: Location) -> object:
+    """Give the object or list that a value stands in."""
+    for part in location[:-1]:
+        data = _inside(data, part)
+    return data

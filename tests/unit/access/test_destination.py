@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.access.destination import parse_destination, parse_host
@@ -78,6 +78,7 @@ def test_what_could_be_read_in_two_ways_is_refused(text: str) -> None:
         parse_destination(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_a_host_that_is_taken_is_taken_again_unchanged(text: str) -> None:
     try:
@@ -88,6 +89,7 @@ def test_a_host_that_is_taken_is_taken_again_unchanged(text: str) -> None:
     assert host.isascii()
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"wiki\.example\.com(/[A-Za-z0-9._~-]{1,5}){0,3}/?", fullmatch=True))
 def test_a_destination_that_is_taken_finds_itself(text: str) -> None:
     try:

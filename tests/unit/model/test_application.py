@@ -10,7 +10,7 @@ from contextlib import suppress
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.model.application import (
@@ -208,6 +208,7 @@ pieces = st.sampled_from(
 
 
 @pytest.mark.case(12)
+@settings(deadline=None)
 @given(st.lists(pieces, max_size=8).map("".join))
 def test_wherever_an_upstream_sees_the_guarded_path_the_gate_does_or_refuses(tail: str) -> None:
     index = ApplicationIndex([ROOT, ADMIN, PUBLIC])
@@ -218,6 +219,7 @@ def test_wherever_an_upstream_sees_the_guarded_path_the_gate_does_or_refuses(tai
             assert index.find("wiki.example.com", path) is ADMIN
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_the_number_of_readings_is_bounded_and_all_begin_with_a_slash(path: str) -> None:
     try:

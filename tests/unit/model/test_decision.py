@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.errors import Reason
@@ -247,6 +247,7 @@ rulebooks = st.builds(rules, methods=st.lists(st.sampled_from(Method), unique=Tr
 visitors = st.sampled_from([ANN, STRANGER, Visitor(ip_address("10.1.1.1"), ANN.identity)])
 
 
+@settings(deadline=None)
 @given(
     rulebook=rulebooks,
     application=applications,

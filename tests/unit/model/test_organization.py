@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.model.organization import Level, Method, MfaConfig, MfaOverride, Organization, effective_mfa
@@ -74,12 +74,14 @@ def test_a_method_the_organization_withdrew_holds_nowhere() -> None:
     assert requirement.methods == ()
 
 
+@settings(deadline=None)
 @given(overrides, overrides)
 def test_with_mfa_off_nobody_is_asked(application: MfaOverride | None, policy: MfaOverride | None) -> None:
     organization = Organization("Example", MfaConfig(()), mfa_required_for_all_apps=True)
     assert effective_mfa(organization, application, policy) is None
 
 
+@settings(deadline=None)
 @given(organizations, overrides, overrides)
 def test_each_field_comes_from_the_nearest_level_that_says_it(
     organization: Organization, application: MfaOverride | None, policy: MfaOverride | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.model.organization import Method
@@ -18,6 +18,7 @@ def test_no_foreign_character_becomes_an_ascii_letter() -> None:
     assert folded_email("É@example.com") == "é@example.com"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_folding_twice_changes_nothing_and_adds_no_ascii(email: str) -> None:
     folded = folded_email(email)

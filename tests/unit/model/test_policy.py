@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.model.person import Identity
@@ -108,6 +108,7 @@ def test_include_needs_one_require_all_and_exclude_none() -> None:
 rules = st.lists(st.sampled_from(MATCHING + FAILING), max_size=4).map(tuple)
 
 
+@settings(deadline=None)
 @given(rules, rules, rules, st.sampled_from([ANN, None]))
 def test_criteria_mean_any_all_and_none(
     include: tuple[Rule, ...], exclude: tuple[Rule, ...], require: tuple[Rule, ...], identity: Identity | None
