@@ -6,6 +6,7 @@ override of a secret takes the place of its file, and the other way round.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import yaml
@@ -16,13 +17,19 @@ from secondgate.config.settings import Settings
 
 PREFIX = "SECONDGATE_"
 CONFIG_VARIABLE = "SECONDGATE_CONFIG"
+# Kubernetes tells every container about the services of its namespace. Beside one named secondgate, or
+# secondgate-portal, a container would not start if these were taken for misspelt settings.
+_SERVICE_LINK = re.compile(
+    r"SECONDGATE_(?:[A-Z0-9]+_)*(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9]+)*|"
+    r"PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
 
 
 def apply_environment(document: Document, environ: Mapping[str, str]) -> dict[Location, str]:
     """Write the overrides into a document, noting problems. Give their texts as they stood in the environment."""
     texts: dict[Location, str] = {}
     for variable in sorted(environ):
-        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or _SERVICE_LINK.fullmatch(variable):
             continue
         place = Place(f"environment variable {variable}")
         location = tuple(variable.removeprefix(PREFIX).lower().split("__"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,8 @@ def unsound(tmp_path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SECONDGATE_CONFIG", raising=False)
+    for variable in [variable for variable in os.environ if variable.startswith("SECONDGATE_")]:
+        monkeypatch.delenv(variable)
 
 
 def test_check_counts_what_is_sound(sound: str, capsys: pytest.CaptureFixture[str]) -> None:

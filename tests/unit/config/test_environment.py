@@ -109,6 +109,14 @@ def test_a_variable_below_what_is_no_object_in_the_file_is_a_problem(tmp_path: P
     assert any("belongs into something that is no object" in line for line in found)
 
 
+def test_what_kubernetes_says_of_a_service_is_no_misspelt_setting(tmp_path: Path) -> None:
+    links = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_GATE", "PORT", "PORT_9180_TCP", "PORT_9180_TCP_ADDR"]
+    environ = {f"SECONDGATE_{service}{link}": "tcp://10.0.0.1:9180" for service in ("", "PORTAL_") for link in links}
+    assert loaded(tmp_path, BASE, environ).portal_host == "mfa.example.com"
+    for variable in ("SECONDGATE_LISTEN__PORT", "SECONDGATE_WORKERS_PORTS"):
+        assert len(problems(tmp_path, BASE, {variable: "1"})) == 1
+
+
 @pytest.mark.case(97)
 def test_no_problem_of_a_variable_shows_a_secret(tmp_path: Path) -> None:
     found = problems(tmp_path, BASE, {"SECONDGATE_PROXY_SECRET": "hunter2", "SECONDGATE_STORAGE__REDIS": "hunter2"})
