@@ -55,7 +55,6 @@ class ApplicationSession:
     host: str
     person_id: str
     device_id: str
-    login_id: str
     identity: Identity
     created_at: int
     expires_at: int

@@ -77,9 +77,16 @@ class Authenticators(Protocol):
         ...
 
     async def add_authenticator(
-        self, authenticator: Authenticator, *, totp_seed: Secret[bytes] | None = None, only_as_first: bool
+        self,
+        authenticator: Authenticator,
+        *,
+        only_as_first: bool,
+        totp_seed: Secret[bytes] | None = None,
+        totp_step: int = 0,
     ) -> None:
         """Insert an authenticator in one transaction; `totp_seed` is sealed by the store.
+
+        `totp_step` is the time step of the code that confirmed the seed: it is used up with the insertion.
 
         Raises Conflict: NOT_FIRST when `only_as_first` and the person has one already (two at once: one wins);
         ALREADY_ENROLLED for a second TOTP; CREDENTIAL_TAKEN when anyone has the credential id. Raises NotFound
@@ -168,6 +175,7 @@ class Kind(StrEnum):
     """What a live record is; each kind is a key space of its own."""
 
     LOGIN = "login"
+    DEVICE = "device"
     MFA_SESSION = "mfa"
     APPLICATION_SESSION = "app"
     DEVICE_WINDOW = "window"

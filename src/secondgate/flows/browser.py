@@ -1,0 +1,60 @@
+"""Who sits at this browser: the cookies that the portal knows it by, as values.
+
+`state` binds what happens before a login (a PIN, CSRF tokens), `device` names the browser over logins,
+`login` names the person. Each is an opaque token in a cookie; the stores hold hashes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secondgate.flows.services import Services
+from secondgate.model.policy import Address
+from secondgate.model.session import Login
+from secondgate.protocol.opaque_token import new_token, token_hash
+from secondgate.store.ports import Kind
+
+DEVICE_TTL_S = 400 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """One browser's request: hashes of its tokens, where it comes from, and its login if it has one."""
+
+    state_id: str
+    device_token_id: str
+    address: Address
+    login: Login | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedLogin:
+    """A login under new tokens: the browser must take both cookies."""
+
+    login: Login
+    login_token: str
+    device_token: str
+
+
+async def load_login(services: Services, *, login_token: str, device_token_id: str) -> Login | None:
+    """Give the login of a cookie, if it lives and belongs to this browser. Raises Unavailable."""
+    login = await services.sessions.load_login(token_hash(login_token))
+    if login is None or login.expires_at <= services.now():
+        return None
+    device_id = await services.live.load(Kind.DEVICE, device_token_id)
+    if device_id is None or device_id.decode() != login.device_id:
+        return None
+    return login
+
+
+async def renew_device(services: Services, device_token_id: str) -> tuple[str, str]:
+    """Give this browser a new token, and its lasting id: (device id, token).
+
+    The old token stops working, so that a token that somebody else planted or copied is worth nothing
+    after the next login or MFA.
+    """
+    known = await services.live.claim(Kind.DEVICE, device_token_id) if device_token_id else None
+    device_id = known.decode() if known else services.new_id()
+    token = new_token(services.random_bytes)
+    await services.live.save(Kind.DEVICE, token_hash(token), device_id.encode(), ttl_s=DEVICE_TTL_S)
+    return device_id, token

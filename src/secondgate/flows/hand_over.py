@@ -1,0 +1,212 @@
+"""From a login at the portal to a session at an application's host.
+
+The portal makes a single-use code (30 s); the application's host redeems it with the nonce cookie that began
+the login, and sets its own cookie. The session holds a grant for the application, and for those of the same
+host that would let the person in without asking anything more, each with its own assertion for its upstream.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from secondgate.errors import Forbidden, Reason, Rejected
+from secondgate.flows.browser import Browser
+from secondgate.flows.login_request import REQUEST_TTL_S, LoginRequest
+from secondgate.flows.proof import load_evidence
+from secondgate.flows.services import Services
+from secondgate.model.application import Application
+from secondgate.model.decision import Allow, Decision, Evidence, Refuse, Stage, decide, mfa_young_enough
+from secondgate.model.person import AMR_OF_METHOD
+from secondgate.model.policy import Visitor
+from secondgate.model.session import ApplicationSession, Grant, Login, MfaSession
+from secondgate.protocol.jwt import TokenKind
+from secondgate.protocol.opaque_token import new_token, token_hash
+from secondgate.store.ports import Kind
+from secondgate.store.sessions import decode, encode
+
+HAND_OVER_TTL_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What a hand-over code stands for."""
+
+    host: str
+    nonce_hash: str
+    return_path: str
+    person_id: str
+    device_id: str
+    login: Login
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The cookie's token for the application's host, how long it lives, and where the person wanted to go."""
+
+    token: str
+    max_age_s: int
+    return_path: str
+
+
+async def decide_login(
+    services: Services, browser: Browser, login: Login, request: LoginRequest
+) -> tuple[Decision, Evidence, Application | None]:
+    """Decide whether this login may go on to the application now. Raises Unavailable."""
+    access = services.access()
+    application = access.by_id.get(request.application_id)
+    if application is None:
+        return Refuse(Reason.NO_APPLICATION), Evidence(), None
+    evidence = await load_evidence(services, login, login_began_at=request.at)
+    visitor = Visitor(browser.address, login.identity)
+    decision = decide(access.rulebook, application, visitor, evidence, stage=Stage.LOGIN, now=services.now())
+    return decision, evidence, application
+
+
+async def begin_hand_over(
+    services: Services, browser: Browser, login: Login, request: LoginRequest, decision: Allow, evidence: Evidence
+) -> str:
+    """Use up the login request and give the URL that finishes the login at the application's host.
+
+    Raises Rejected(UNKNOWN_OR_USED) when the request was used before.
+    """
+    if not await services.live.claim_once(Kind.USED, request.id, ttl_s=REQUEST_TTL_S):
+        raise Rejected(Reason.UNKNOWN_OR_USED, "this login was completed already")
+    grants = _grants(services, browser, login, request, decision, evidence)
+    code = new_token(services.random_bytes)
+    value = HandOver(
+        request.host, request.nonce_hash, request.return_path, login.person_id, login.device_id, login, grants
+    )
+    await services.live.save(
+        Kind.HAND_OVER, token_hash(code), encode(value), ttl_s=HAND_OVER_TTL_S, owner=login.person_id
+    )
+    await services.audit(
+        "application.login",
+        actor=login.identity.email,
+        person_id=login.person_id,
+        address=str(browser.address),
+        application=request.application_id,
+        policy=decision.policy.id,
+        method=decision.by.method if decision.by else "",
+    )
+    return f"{services.origin_of(request.host)}/.secondgate/callback?{urlencode({'code': code})}"
+
+
+async def complete_hand_over(
+    services: Services, *, host: str, code: str, nonce: str | None, old: ApplicationSession | None
+) -> HandedOver:
+    """Redeem a code, once and whatever comes of it, for a session at this host.
+
+    Raises Forbidden: UNKNOWN_OR_USED, OTHER_BROWSER (the nonce cookie is missing or another's), UNKNOWN_HOST,
+    PERSON_DISABLED, SESSION_ENDED (an authenticator or the login ended meanwhile).
+    """
+    value = decode(HandOver, await services.live.claim(Kind.HAND_OVER, token_hash(code)))
+    if value is None:
+        raise Forbidden(Reason.UNKNOWN_OR_USED)
+    if nonce is None or not hmac.compare_digest(token_hash(nonce), value.nonce_hash):
+        raise Forbidden(Reason.OTHER_BROWSER)
+    if host != value.host:
+        raise Forbidden(Reason.UNKNOWN_HOST)
+    now = services.now()
+    grants = value.grants + _kept_grants(old, value, now=now)
+    identifier = new_token(services.random_bytes)
+    session = ApplicationSession(
+        id=token_hash(identifier),
+        host=host,
+        person_id=value.person_id,
+        device_id=value.device_id,
+        identity=value.login.identity,
+        created_at=now,
+        expires_at=max(grant.expires_at for grant in grants),
+        grants=grants,
+    )
+    await services.sessions.save_application_session(session, now=now)
+    await _verify_still_valid(services, session)
+    if old is not None:
+        await services.sessions.delete_application_session(old.id)
+    claims = {
+        "iss": services.portal_origin,
+        "aud": services.origin_of(host),
+        "sub": value.person_id,
+        "sid": identifier,
+        "iat": now,
+        "exp": session.expires_at,
+    }
+    return HandedOver(services.keys.sign(TokenKind.SESSION, claims), session.expires_at - now, value.return_path)
+
+
+async def _verify_still_valid(services: Services, session: ApplicationSession) -> None:
+    """Look at what may have ended since the code was made, after the session was written.
+
+    Whoever disables, deletes or revokes does so first and lists sessions then: one of the two sees the other.
+    """
+    person = await services.durable.load_person(session.person_id)
+    reason = None
+    if person is None or person.disabled:
+        reason = Reason.PERSON_DISABLED
+    else:
+        existing = {a.id for a in await services.durable.list_authenticators(person.id)}
+        if any(mfa.authenticator_id not in existing for grant in session.grants for mfa in grant.mfa):
+            reason = Reason.SESSION_ENDED
+    if reason is not None:
+        await services.sessions.delete_application_session(session.id)
+        raise Forbidden(reason)
+
+
+def _kept_grants(old: ApplicationSession | None, value: HandOver, *, now: int) -> tuple[Grant, ...]:
+    """Keep the grants of the session that is replaced, of the same person in the same browser."""
+    if old is None or (old.host, old.person_id, old.device_id) != (value.host, value.person_id, value.device_id):
+        return ()
+    renewed = {grant.application_id for grant in value.grants}
+    return tuple(grant for grant in old.grants if grant.application_id not in renewed and grant.expires_at > now)
+
+
+def _grants(
+    services: Services,
+    browser: Browser,
+    login: Login,
+    request: LoginRequest,
+    decision: Allow,
+    evidence: Evidence,
+) -> tuple[Grant, ...]:
+    access, now = services.access(), services.now()
+    grants = []
+    for application in access.index.at_host(request.host):
+        verdict: Decision = decision
+        if application.id != request.application_id:
+            visitor = Visitor(browser.address, login.identity)
+            known = Evidence(evidence.mfa)
+            verdict = decide(access.rulebook, application, visitor, known, stage=Stage.LOGIN, now=now)
+        if isinstance(verdict, Allow) and not verdict.is_bypass:
+            young = evidence.mfa
+            if verdict.requirement is not None:
+                young = mfa_young_enough(verdict.requirement, evidence, now=now)
+            grants.append(_grant(services, login, application, verdict, young))
+    return tuple(grants)
+
+
+def _grant(
+    services: Services, login: Login, application: Application, verdict: Allow, mfa: tuple[MfaSession, ...]
+) -> Grant:
+    now = services.now()
+    identity = login.identity
+    duration_s = verdict.policy.session_duration_s or application.session_duration_s
+    own_amr = [AMR_OF_METHOD[session.method] for session in mfa] + (["mfa"] if mfa else [])
+    claims: dict[str, object] = {
+        "iss": services.portal_origin,
+        "aud": [application.aud],
+        "sub": login.person_id,
+        "email": identity.email,
+        "iat": now,
+        "nbf": now,
+        "exp": now + duration_s,
+        "type": "app",
+        "identity_nonce": services.new_id(),
+        "amr": list(dict.fromkeys([*identity.amr, *own_amr])),
+        "auth_time": identity.auth_time if identity.auth_time is not None else login.at,
+        "mfa": {session.method: session.at for session in mfa},
+    }
+    assertion = services.keys.sign(TokenKind.ASSERTION, claims)
+    return Grant(application.id, now, now + duration_s, mfa, assertion)

@@ -1,0 +1,66 @@
+"""What the flows work with, made once by the composition root."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from secondgate.model.access import Access
+from secondgate.model.audit import AuditEvent
+from secondgate.protocol.jwt import KeyRing
+from secondgate.protocol.webauthn import RelyingParty
+from secondgate.store.ports import AttemptLimits, DurableStore, LiveStore, Mailer, Sealer
+from secondgate.store.sessions import Sessions
+
+log = structlog.get_logger("secondgate.flows")
+
+
+class Spawn(Protocol):
+    """Runs something after the answer was sent; the composition root waits for it when it stops."""
+
+    def __call__(self, work: Coroutine[None, None, None], /) -> None:
+        """Start `work`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Stores, keys, clock and randomness.
+
+    `access` gives the settings of this moment. `origin_of` gives the origin of an application's host.
+    `mac_key` authenticates what browsers hand back (CSRF tokens) and hides PINs at rest.
+    """
+
+    portal_origin: str
+    origin_of: Callable[[str], str]
+    access: Callable[[], Access]
+    durable: DurableStore
+    live: LiveStore
+    sessions: Sessions
+    sealer: Sealer
+    mailer: Mailer | None
+    keys: KeyRing
+    relying_party: RelyingParty
+    mac_key: bytes = field(repr=False)
+    clock: Callable[[], float]
+    random_bytes: Callable[[int], bytes]
+    spawn: Spawn
+    limits: AttemptLimits = AttemptLimits()
+
+    def now(self) -> int:
+        """Give the time in whole Unix seconds."""
+        return int(self.clock())
+
+    def new_id(self) -> str:
+        """Make a random identifier that opens nothing (UUID version 4)."""
+        return str(uuid.UUID(bytes=self.random_bytes(16), version=4))
+
+    async def audit(self, action: str, *, actor: str, person_id: str = "", address: str = "", **detail: str) -> None:
+        """Write one event to the audit log, and the same as a log line."""
+        event = AuditEvent(self.now(), action, actor, person_id, address, detail)
+        log.info(action, actor=actor, person_id=person_id, address=address, **detail)
+        await self.durable.append_event(event)
