@@ -48,18 +48,23 @@ async def complete_totp(
         person_id=login.person_id, address=address, limits=services.limits, now=services.now()
     )
     try:
-        found = await services.durable.load_totp(login.person_id)
-        if found is None:
-            raise ProofRejected(Reason.WRONG_CODE)
-        authenticator, seed = found
-        step = verify_code(seed, presented_code, now=services.now())
-        if not await services.durable.claim_totp_step(authenticator.id, step=step, now=services.now()):
-            raise ProofRejected(Reason.CODE_USED)
+        authenticator = await _verify_and_claim_code(services, login, presented_code)
     except ProofRejected as error:
         await _audit(services, browser, login, "totp.rejected", reason=error.reason)
         raise
     await services.durable.refund_attempt(attempt_id)
     return await _succeed(services, browser, login, authenticator, purpose)
+
+
+async def _verify_and_claim_code(services: Services, login: Login, presented_code: str) -> Authenticator:
+    found = await services.durable.load_totp(login.person_id)
+    if found is None:
+        raise ProofRejected(Reason.WRONG_CODE)
+    authenticator, seed = found
+    step = verify_code(seed, presented_code, now=services.now())
+    if not await services.durable.claim_totp_step(authenticator.id, step=step, now=services.now()):
+        raise ProofRejected(Reason.CODE_USED)
+    return authenticator
 
 
 async def begin_assertion(

@@ -66,7 +66,7 @@ async def decide_login(
 
 
 async def begin_hand_over(
-    services: Services, browser: Browser, login: Login, request: LoginRequest, decision: Allow, evidence: Evidence
+    services: Services, browser: Browser, login: Login, request: LoginRequest, *, decision: Allow, evidence: Evidence
 ) -> str:
     """Use up the login request and give the URL that finishes the login at the application's host.
 
@@ -74,7 +74,7 @@ async def begin_hand_over(
     """
     if not await services.live.claim_once(Kind.USED, request.id, ttl_s=REQUEST_TTL_S):
         raise Rejected(Reason.UNKNOWN_OR_USED, "this login was completed already")
-    grants = _grants(services, browser, login, request, decision, evidence)
+    grants = _grants(services, browser, login, request, decision=decision, evidence=evidence)
     code = new_token(services.random_bytes)
     value = HandOver(
         request.host, request.nonce_hash, request.return_path, login.person_id, login.device_id, login, grants
@@ -168,6 +168,7 @@ def _grants(
     browser: Browser,
     login: Login,
     request: LoginRequest,
+    *,
     decision: Allow,
     evidence: Evidence,
 ) -> tuple[Grant, ...]:

@@ -54,8 +54,22 @@ def verify_login_request(services: Services, token: str) -> LoginRequest:
     claims = services.keys.verify(
         TokenKind.LOGIN_REQUEST, token, issuer=services.portal_origin, audience=AUDIENCE, now=services.now()
     )
-    values = [claims.get(name) for name in ("jti", "app", "host", "ret", "nh")]
-    at = claims.get("iat")
-    if not all(isinstance(value, str) for value in values) or not isinstance(at, int):
+    at = claims["iat"]
+    if not isinstance(at, int):
         raise TokenRejected(Reason.TOKEN_CLAIMS)
-    return LoginRequest(token, *map(str, values), at)
+    return LoginRequest(
+        token=token,
+        id=_text(claims, "jti"),
+        application_id=_text(claims, "app"),
+        host=_text(claims, "host"),
+        return_path=_text(claims, "ret"),
+        nonce_hash=_text(claims, "nh"),
+        at=at,
+    )
+
+
+def _text(claims: dict[str, object], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str):
+        raise TokenRejected(Reason.TOKEN_CLAIMS, name)
+    return value

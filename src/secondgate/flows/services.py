@@ -49,7 +49,7 @@ class Services:
     clock: Callable[[], float]
     random_bytes: Callable[[int], bytes]
     spawn: Spawn
-    limits: AttemptLimits = AttemptLimits()
+    limits: AttemptLimits = field(default_factory=AttemptLimits)
 
     def now(self) -> int:
         """Give the time in whole Unix seconds."""

@@ -126,7 +126,7 @@ class Attempts(Protocol):
 
         Atomic per person and per address: two hundred at once pass no more than the limits say. Raises
         TooManyAttempts (nothing is counted then) with the seconds until one more is possible. `person_id` may be
-        empty (only the address counts), and so may `address`.
+        empty (only the address counts), and so may `address`. Raises NotFound when there is no such person.
         """
         ...
 

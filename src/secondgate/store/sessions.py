@@ -6,7 +6,6 @@ and people then log in again.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,9 +20,14 @@ MFA_SESSION_TTL_S = 720 * 3600
 """The longest duration that settings allow; how old an MFA may be is decided when it is used."""
 
 
-@cache
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _adapter(of: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(of)
+    adapter = _ADAPTERS.get(of)
+    if adapter is None:
+        adapter = _ADAPTERS[of] = TypeAdapter(of)
+    return adapter
 
 
 def encode(value: object) -> bytes:
