@@ -31,7 +31,8 @@ PIN_TRIES = 5
 REQUESTS_PER_ADDRESS = (20, 600)
 REQUESTS_PER_EMAIL = (5, 600)
 _PIN = re.compile(r"[0-9]{6}", re.ASCII)
-REQUESTS_PER_PIN = re.compile(r"[0-9]{6}", re.ASCII)
+REQUESTS_PER_EMAIL = (5, 600)
+_PIN = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

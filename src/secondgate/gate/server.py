@@ -1,0 +1,187 @@
+"""The gate's listener: reads a proxy's question, has it decided, and writes the answer in the proxy's dialect.
+
+`answer` is the only place of the program that can answer 2xx on a verify endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import assert_never
+from urllib.parse import quote
+
+import structlog
+from aiohttp import hdrs, web
+from prometheus_client import Counter
+
+from secondgate.errors import Malformed, Reason, Rejected, Unavailable
+from secondgate.flows.services import Services
+from secondgate.gate.dialects import DIALECTS, Dialect
+from secondgate.gate.verify import Question, Verdict, verify
+from secondgate.model.application import Application
+from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
+from secondgate.protocol.cookie import application_cookie_name, host_cookie_name, parse_cookie, without_cookies
+from secondgate.protocol.forwarded import OriginalRequest, is_navigation
+from secondgate.protocol.return_to import parse_return_path
+from secondgate.proxied import Arrival, ProxyTrust, read_arrival
+
+log = structlog.get_logger("secondgate.gate")
+
+ACCESS_EMAIL = "Cf-Access-Authenticated-User-Email"
+ACCESS_ASSERTION = "Cf-Access-Jwt-Assertion"
+CHECKS = Counter("secondgate_checks_total", "Checks that proxies asked for", ["dialect", "outcome"])
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityHeaderNames:
+    """The header fields in which the application is told who the person is."""
+
+    user: str = "Remote-User"
+    email: str = "Remote-Email"
+    name: str = "Remote-Name"
+    groups: str = "Remote-Groups"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the gate's handlers work with. `refusal_page` renders the page for somebody who may not enter."""
+
+    services: Services
+    trust: ProxyTrust
+    names: IdentityHeaderNames
+    secure: bool
+    refusal_page: Callable[[Application | None], str]
+
+    @property
+    def our_cookies(self) -> frozenset[str]:
+        """The names of our cookies at an application's host, in both spellings: the upstream sees none."""
+        plain = (application_cookie_name(secure=False), "secondgate_nonce")
+        return frozenset((*plain, *(host_cookie_name(name, secure=True) for name in plain)))
+
+
+def make_gate(gate: Gate) -> web.Application:
+    """Make the listener's application: one route a dialect, any method."""
+    app = web.Application()
+    for dialect in DIALECTS:
+        app.router.add_route("*", dialect.path, _handler(gate, dialect))
+    return app
+
+
+def _handler(gate: Gate, dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        arrival = read_arrival(request, gate.trust)
+        try:
+            arrival.verify_trusted()
+            original = dialect.parse(arrival.headers)
+            verdict = await verify(gate.services, _question(gate, arrival, original))
+        except Unavailable as error:
+            log.error("check.unavailable", dialect=dialect.name, reason=str(error))  # noqa: TRY400 - names the cause
+            CHECKS.labels(dialect.name, "unavailable").inc()
+            return web.Response(
+                status=503, text="It cannot be checked now whether you may open this.\n", headers={"Retry-After": "5"}
+            )
+        except Rejected as error:
+            peer = request.remote or "unix"
+            log.warning("check.refused", dialect=dialect.name, reason=error.reason, detail=error.detail, peer=peer)
+            CHECKS.labels(dialect.name, "malformed" if isinstance(error, Malformed) else "untrusted").inc()
+            return web.Response(status=403, text="This request cannot be checked.\n", headers=_no_store())
+        return answer(gate, dialect, arrival, original, verdict)
+
+    return handle
+
+
+def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, verdict: Verdict) -> web.Response:
+    """Write a verdict in a dialect. The first branch is the one that can answer 2xx."""
+    decision = verdict.decision
+    CHECKS.labels(dialect.name, type(decision).__name__.lower()).inc()
+    match decision:
+        case Allow():
+            headers = _identity(gate, verdict)
+            if dialect.returns_cookie and (rest := without_cookies(arrival.cookie, gate.our_cookies)):
+                headers[hdrs.COOKIE] = rest
+            return web.Response(status=200, headers=headers)
+        case SignIn(reason) | StepUp(reason=reason):
+            log.info("check.sign_in", dialect=dialect.name, reason=reason, host=original.host)
+            return _sign_in(gate, dialect, arrival, original, reason=reason)
+        case Refuse(reason):
+            log.info("check.refused", dialect=dialect.name, reason=reason, host=original.host)
+            return _refused(gate, arrival, original, verdict, reason=reason)
+        case _:
+            assert_never(decision)
+
+
+def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Question:
+    names = {name.lower() for name, _ in arrival.headers}
+    return Question(
+        original=original,
+        token=parse_cookie(arrival.cookie, application_cookie_name(secure=gate.secure)),
+        address=arrival.client,
+        presented_identity=arrival.identity(),
+        is_preflight=original.method == "OPTIONS" and {"origin", "access-control-request-method"} <= names,
+    )
+
+
+def _identity(gate: Gate, verdict: Verdict) -> dict[str, str]:
+    """Give every identity header, empty where there is nothing to say."""
+    names = gate.names
+    session, grant = verdict.session, verdict.grant
+    identity = session.identity if session else None
+    email = _field(identity.email) if identity else ""
+    return {
+        names.user: email,
+        names.email: email,
+        names.name: _field(identity.name) if identity else "",
+        names.groups: _field(",".join(identity.groups)) if identity else "",
+        ACCESS_EMAIL: email,
+        ACCESS_ASSERTION: grant.assertion if grant else "",
+        **_no_store(),
+    }
+
+
+def _field(text: str) -> str:
+    """Give text as a header field's value: without control characters, whatever an identity provider sent."""
+    return "".join(character for character in text if character.isprintable()).strip()
+
+
+def _sign_in(
+    gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, *, reason: Reason
+) -> web.Response:
+    location = _login_url(gate, original)
+    navigation = is_navigation(original.method, arrival.headers)
+    if navigation and dialect.redirects:
+        status = 302 if original.method in {"GET", "HEAD"} else 303
+        return web.Response(status=status, headers={hdrs.LOCATION: location, **_no_store()})
+    headers = {hdrs.LOCATION: location} if navigation else {}
+    error = "mfa_required" if reason in {Reason.MFA_AGE, Reason.MFA_METHOD, Reason.MFA_MISSING} else "sign_in_required"
+    body = json.dumps({"error": error, "reason": reason, "location": location})
+    return web.Response(status=401, text=body, content_type="application/json", headers={**headers, **_no_store()})
+
+
+def _refused(
+    gate: Gate, arrival: Arrival, original: OriginalRequest, verdict: Verdict, *, reason: Reason
+) -> web.Response:
+    if is_navigation(original.method, arrival.headers):
+        origin = gate.services.portal_origin
+        policy = f"default-src 'none'; style-src {origin}; img-src data:; frame-ancestors 'none'; base-uri 'none'"
+        return web.Response(
+            status=403,
+            text=gate.refusal_page(verdict.application),
+            content_type="text/html",
+            headers={"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", **_no_store()},
+        )
+    body = json.dumps({"error": "refused", "reason": reason})
+    return web.Response(status=403, text=body, content_type="application/json", headers=_no_store())
+
+
+def _login_url(gate: Gate, original: OriginalRequest) -> str:
+    target = original.path + (f"?{original.query}" if original.query else "")
+    try:
+        return_path = parse_return_path(target)
+    except Malformed:
+        return_path = "/"
+    return f"{gate.services.origin_of(original.host)}/.secondgate/login?return_to={quote(return_path, safe='')}"
+
+
+def _no_store() -> dict[str, str]:
+    return {hdrs.CACHE_CONTROL: "no-store"}
