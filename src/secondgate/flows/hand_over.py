@@ -57,7 +57,7 @@ async def decide_login(
     """Decide whether this login may go on to the application now. Raises Unavailable."""
     access = services.access()
     application = access.by_id.get(request.application_id)
-    if application is None:
+    if application is None or application not in access.index.at_host(request.host):
         return Refuse(Reason.NO_APPLICATION), Evidence(), None
     evidence = await load_evidence(services, login, login_began_at=request.at)
     visitor = Visitor(browser.address, login.identity)
@@ -70,11 +70,14 @@ async def begin_hand_over(
 ) -> str:
     """Use up the login request and give the URL that finishes the login at the application's host.
 
-    Raises Rejected(UNKNOWN_OR_USED) when the request was used before.
+    Raises Rejected(UNKNOWN_OR_USED) when the request was used before, Forbidden(NO_APPLICATION) when there is
+    nothing to log in to: everybody may pass, or the settings changed meanwhile.
     """
     if not await services.live.claim_once(Kind.USED, request.id, ttl_s=REQUEST_TTL_S):
         raise Rejected(Reason.UNKNOWN_OR_USED, "this login was completed already")
     grants = _grants(services, browser, login, request, decision=decision, evidence=evidence)
+    if not grants:
+        raise Forbidden(Reason.NO_APPLICATION, "there is nothing to log in to")
     code = new_token(services.random_bytes)
     value = HandOver(
         request.host, request.nonce_hash, request.return_path, login.person_id, login.device_id, login, grants
@@ -148,7 +151,10 @@ async def _verify_still_valid(services: Services, session: ApplicationSession) -
         reason = Reason.PERSON_DISABLED
     else:
         existing = {a.id for a in await services.durable.list_authenticators(person.id)}
-        if any(mfa.authenticator_id not in existing for grant in session.grants for mfa in grant.mfa):
+        logins = await services.sessions.list_logins(person.id)
+        if any(mfa.authenticator_id not in existing for grant in session.grants for mfa in grant.mfa) or not any(
+            login.device_id == session.device_id for login in logins
+        ):
             reason = Reason.SESSION_ENDED
     if reason is not None:
         await services.sessions.delete_application_session(session.id)

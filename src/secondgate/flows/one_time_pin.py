@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -19,7 +19,7 @@ from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
 from secondgate.model.decision import Evidence, Refuse, Stage, decide
 from secondgate.model.person import Identity, IdentitySource
-from secondgate.model.policy import Visitor, is_match
+from secondgate.model.policy import PolicyAction, Visitor, is_match
 from secondgate.protocol.email_address import parse_email
 from secondgate.store.ports import Kind
 from secondgate.store.sessions import decode, encode
@@ -29,8 +29,6 @@ log = structlog.get_logger("secondgate.flows.one_time_pin")
 PIN_TTL_S = 600
 PIN_TRIES = 5
 REQUESTS_PER_ADDRESS = (20, 600)
-REQUESTS_PER_EMAIL = (5, 600)
-_PIN = re.compile(r"[0-9]{6}", re.ASCII)
 REQUESTS_PER_EMAIL = (5, 600)
 _PIN = re.compile(r"[0-9]{6}", re.ASCII)
 
@@ -102,18 +100,22 @@ async def complete_one_time_pin(services: Services, browser: Browser, *, pin: ob
 
 
 def may_log_in_somewhere(services: Services, browser: Browser, *, email: str, provider: IdentityProvider) -> bool:
-    """Whether some application's policies could let this address in, or it is an administrator's."""
+    """Whether some application's policies could let this address in, or it is an administrator's.
+
+    Bypass policies do not count: what they let through asks nobody to log in.
+    """
     access = services.access()
     identity = Identity(email=email, identity_provider_id=provider.id)
     visitor = Visitor(browser.address, identity)
     if access.administrators and is_match(access.administrators, visitor, access.rulebook.groups):
         return True
-    return any(
-        not isinstance(
-            decide(access.rulebook, application, visitor, Evidence(), stage=Stage.LOGIN, now=services.now()), Refuse
-        )
-        for application in access.applications
-    )
+    for application in access.applications:
+        asked = tuple(policy for policy in application.policies if policy.action is not PolicyAction.BYPASS)
+        judged = replace(application, policies=asked)
+        decision = decide(access.rulebook, judged, visitor, Evidence(), stage=Stage.LOGIN, now=services.now())
+        if not isinstance(decision, Refuse):
+            return True
+    return False
 
 
 def _pin_mac(services: Services, pending_id: str, pin: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from secondgate.errors import NotFound, Reason
+from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.browser import Browser, RenewedLogin
 from secondgate.flows.services import Services
 from secondgate.flows.sign_in import renew_login
@@ -40,14 +40,17 @@ async def complete_proof(
     """Write the MFA session of a proof, remember the method, and renew the login.
 
     Raises Forbidden(SESSION_ENDED) when the login ended meanwhile, NotFound when the authenticator was
-    deleted meanwhile: the MFA session is written before that is looked at, so that whoever deletes
-    either sees it or is seen.
+    deleted meanwhile: the MFA session is written before either is looked at, so that whoever deletes
+    sees it or is seen.
     """
     renewed = await renew_login(services, browser, login)
     session = MfaSession(
         login.person_id, renewed.login.device_id, authenticator.method, authenticator.id, services.now()
     )
     await services.sessions.save_mfa_session(session)
+    if await services.sessions.load_login(renewed.login.id) is None:
+        await services.sessions.delete_mfa_session(session)
+        raise Forbidden(Reason.SESSION_ENDED, "the login ended meanwhile")
     if await services.durable.load_authenticator(login.person_id, authenticator.id) is None:
         await services.sessions.delete_mfa_session(session)
         raise NotFound(Reason.NOT_FOUND, "the authenticator was deleted meanwhile")

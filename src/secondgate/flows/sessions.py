@@ -31,6 +31,9 @@ async def log_out(services: Services, login: Login, *, everywhere: bool, forget_
         await services.live.delete_owned(login.person_id, kinds=(Kind.HAND_OVER,))
         await services.sessions.delete_login(login.id)
         await services.live.delete(Kind.DEVICE_WINDOW, login.id)
+        for other in await services.sessions.list_logins(login.person_id):
+            if other.device_id == login.device_id:  # under new tokens since the page was loaded
+                await services.sessions.delete_login(other.id)
         for session in await services.sessions.list_application_sessions(login.person_id):
             if session.device_id == login.device_id:
                 await services.sessions.delete_application_session(session.id)
@@ -94,6 +97,8 @@ async def delete_authenticators(
         if authenticator_id not in ids:
             raise NotFound(Reason.NOT_FOUND, "this person has no such authenticator")
         ids = [authenticator_id]
+    # A window that the authenticator opened in somebody else's hands closes with it.
+    await services.live.delete_owned(person_id, kinds=(Kind.DEVICE_WINDOW,))
     deleted = 0
     for one in ids:
         deleted += await services.durable.delete_authenticator(person_id, one)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from secondgate.errors import Forbidden, Reason
 from secondgate.flows.browser import Browser, RenewedLogin, renew_device
 from secondgate.flows.services import Services
@@ -32,6 +34,11 @@ async def sign_in(services: Services, browser: Browser, identity: Identity) -> R
     expires_at = now + services.access().rulebook.organization.session_duration_s
     login = Login(token_hash(login_token), person.id, device_id, identity, now, expires_at)
     await services.sessions.save_login(login, now=now)
+    # Looked at again after the login was written: whoever disables or deletes a person lists logins afterwards.
+    person_now = await services.durable.load_person(person.id)
+    if person_now is None or person_now.disabled:
+        await services.sessions.delete_login(login.id)
+        raise Forbidden(Reason.PERSON_DISABLED)
     await services.audit(
         "login.succeeded", actor=person.email, person_id=person.id, address=address, source=identity.source
     )
@@ -41,13 +48,15 @@ async def sign_in(services: Services, browser: Browser, identity: Identity) -> R
 async def renew_login(services: Services, browser: Browser, login: Login) -> RenewedLogin:
     """Give a login new tokens, as after every MFA (session fixation); the old ones stop working.
 
+    The new login is written before the old one is used up, so that whoever ends logins meanwhile finds one of them.
     Raises Forbidden(SESSION_ENDED) when the login ended meanwhile: a login that was ended is not renewed.
     """
-    if await services.live.claim(Kind.LOGIN, login.id) is None:
-        raise Forbidden(Reason.SESSION_ENDED, "the login ended meanwhile")
-    device_id, device_token = await renew_device(services, browser.device_token_id)
     login_token = new_token(services.random_bytes)
-    renewed = Login(token_hash(login_token), login.person_id, device_id, login.identity, login.at, login.expires_at)
+    renewed = replace(login, id=token_hash(login_token))
     await services.sessions.save_login(renewed, now=services.now())
+    if await services.live.claim(Kind.LOGIN, login.id) is None:
+        await services.sessions.delete_login(renewed.id)
+        raise Forbidden(Reason.SESSION_ENDED, "the login ended meanwhile")
+    _, device_token = await renew_device(services, browser.device_token_id)
     await move_window(services, old=login, new=renewed)
     return RenewedLogin(renewed, login_token, device_token)

@@ -152,10 +152,12 @@ def _sign_in(
     if navigation and dialect.redirects:
         status = 302 if original.method in {"GET", "HEAD"} else 303
         return web.Response(status=status, headers={hdrs.LOCATION: location, **_no_store()})
-    headers = {hdrs.LOCATION: location} if navigation else {}
+    headers = _no_store()
+    if navigation:
+        headers[hdrs.LOCATION] = location
     error = "mfa_required" if reason in {Reason.MFA_AGE, Reason.MFA_METHOD, Reason.MFA_MISSING} else "sign_in_required"
     body = json.dumps({"error": error, "reason": reason, "location": location})
-    return web.Response(status=401, text=body, content_type="application/json", headers={**headers, **_no_store()})
+    return web.Response(status=401, text=body, content_type="application/json", headers=headers)
 
 
 def _refused(
@@ -184,4 +186,4 @@ def _login_url(gate: Gate, original: OriginalRequest) -> str:
 
 
 def _no_store() -> dict[str, str]:
-    return {hdrs.CACHE_CONTROL: "no-store"}
+    return {str(hdrs.CACHE_CONTROL): "no-store"}

@@ -1,0 +1,123 @@
+"""Secondgate's paths at an application's own host: the beginning and the end of a login, who it is, the keys.
+
+The host's cookies are set and read here alone: the session (`__Host-secondgate`) and the nonce that ties a login
+to the browser that began it.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from aiohttp import hdrs, web
+
+from secondgate.errors import Forbidden, NotFound, Reason
+from secondgate.flows.application_session import load_application_session
+from secondgate.flows.hand_over import complete_hand_over
+from secondgate.flows.login_request import REQUEST_TTL_S, sign_login_request
+from secondgate.model.application import AmbiguousPathError
+from secondgate.model.person import AMR_OF_METHOD
+from secondgate.model.session import ApplicationSession
+from secondgate.portal.context import Context, context_of, page, request_host
+from secondgate.portal.pages import Choice, Frame, MessageKind, MessagePage
+from secondgate.protocol.cookie import application_cookie_name, host_cookie_name, parse_cookie, set_cookie
+from secondgate.protocol.opaque_token import new_token, token_hash
+from secondgate.protocol.return_to import parse_return_path
+
+NONCE = "secondgate_nonce"
+
+
+async def begin_login(request: web.Request) -> web.StreamResponse:
+    """GET /.secondgate/login?return_to=/page: to the portal, with a signed request. Raises Malformed, NotFound."""
+    context = context_of(request)
+    services, secure = context.services, context.portal.secure
+    host = request_host(request)
+    return_path = parse_return_path(request.query.get("return_to") or "/")
+    try:
+        application = services.access().index.find(host, return_path.partition("?")[0])
+    except AmbiguousPathError:
+        application = None
+    if application is None:
+        raise NotFound(Reason.NO_APPLICATION)
+    name = host_cookie_name(NONCE, secure=secure)
+    nonce = parse_cookie(context.arrival.cookie, name) or new_token(services.random_bytes)
+    context.cookies.append(set_cookie(name, nonce, secure=secure, max_age_s=REQUEST_TTL_S))
+    token = sign_login_request(services, application, host=host, return_path=return_path, nonce_hash=token_hash(nonce))
+    location = f"{services.portal_origin}/login?{urlencode({'request': token})}"
+    return web.Response(status=302, headers={hdrs.LOCATION: location})
+
+
+async def complete_login(request: web.Request) -> web.StreamResponse:
+    """GET /.secondgate/callback?code=…: the host's cookie, and on to the page."""
+    context = context_of(request)
+    services, secure = context.services, context.portal.secure
+    host = request_host(request)
+    nonce = parse_cookie(context.arrival.cookie, host_cookie_name(NONCE, secure=secure))
+    try:
+        handed_over = await complete_hand_over(
+            services,
+            host=host,
+            code=request.query.get("code", ""),
+            nonce=nonce,
+            old=await _session(context, host),
+        )
+    except Forbidden as error:
+        await services.audit("hand_over.rejected", actor="", address=str(context.browser.address), reason=error.reason)
+        kind = MessageKind.COOKIES if nonce is None else MessageKind.EXPIRED
+        return page(message_page(context, kind, way_on=Choice("Try again", "/")), status=403)
+    name = application_cookie_name(secure=secure)
+    context.cookies.append(set_cookie(name, handed_over.token, secure=secure, max_age_s=handed_over.max_age_s))
+    return web.Response(status=302, headers={hdrs.LOCATION: services.origin_of(host) + handed_over.return_path})
+
+
+async def begin_logout(request: web.Request) -> web.StreamResponse:
+    """GET /.secondgate/logout, /cdn-cgi/access/logout: to the portal's page, which asks and ends everything."""
+    context = context_of(request)
+    return web.Response(status=302, headers={hdrs.LOCATION: f"{context.services.portal_origin}/logout"})
+
+
+async def give_identity(request: web.Request) -> web.StreamResponse:
+    """GET /.secondgate/identity, /cdn-cgi/access/get-identity: who is logged in here, as JSON; 401 for nobody."""
+    context = context_of(request)
+    session = await _session(context, request_host(request))
+    if session is None:
+        return web.json_response({"error": "not logged in"}, status=401)
+    identity = session.identity
+    mfa = {m.method: m.at for grant in session.grants for m in grant.mfa}
+    own_amr = [AMR_OF_METHOD[method] for method in mfa] + (["mfa"] if mfa else [])
+    answer = {
+        "id": session.person_id,
+        "user_uuid": session.person_id,
+        "email": identity.email,
+        "name": identity.name,
+        "groups": list(identity.groups),
+        "idp": {"id": identity.identity_provider_id, "type": identity.source},
+        "amr": list(dict.fromkeys([*identity.amr, *own_amr])),
+        "mfa": mfa,
+        "iat": session.created_at,
+        "exp": session.expires_at,
+    }
+    return web.json_response(answer)
+
+
+async def give_certs(request: web.Request) -> web.StreamResponse:
+    """GET /cdn-cgi/access/certs: the public keys, as JWKs and as certificates."""
+    keys = context_of(request).services.keys
+    certificates = keys.certificates()
+    return web.json_response({**keys.jwks(), "public_cert": certificates[0], "public_certs": certificates})
+
+
+async def give_jwks(request: web.Request) -> web.StreamResponse:
+    """GET /.well-known/jwks.json (RFC 7517, section 5)."""
+    return web.json_response(context_of(request).services.keys.jwks(), content_type="application/jwk-set+json")
+
+
+def message_page(context: Context, kind: MessageKind, *, detail: str = "", way_on: Choice | None = None) -> MessagePage:
+    """Give a message page that finds its style sheet from any of our hosts."""
+    organization = context.services.access().rulebook.organization.name
+    frame = Frame(organization=organization, static_origin=context.services.portal_origin)
+    return MessagePage(frame=frame, kind=kind, detail=detail, way_on=way_on)
+
+
+async def _session(context: Context, host: str) -> ApplicationSession | None:
+    token = parse_cookie(context.arrival.cookie, application_cookie_name(secure=context.portal.secure))
+    return await load_application_session(context.services, token=token, host=host) if token else None

@@ -1,0 +1,42 @@
+"""Where a person goes next: the portal's paths with what they carry (a login request, a purpose)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from secondgate.flows.login_request import LoginRequest
+from secondgate.flows.proof import Purpose
+
+ADD_DEVICE = "/AddMfaDevice"
+DEVICES = "/account/devices"
+
+
+def path(target: str, request: LoginRequest | None = None, *, purpose: str = "", **more: str) -> str:
+    """Give a path that carries on a login request and a purpose."""
+    query = {"request": request.token if request else "", "purpose": purpose, **more}
+    text = urlencode({name: value for name, value in query.items() if value})
+    return f"{target}?{text}" if text else target
+
+
+def parse_purpose(text: object) -> str:
+    """Read what a page was opened for: `devices`, `add` (a device is added afterwards), or nothing."""
+    return text if isinstance(text, str) and text in {"devices", "add"} else ""
+
+
+def purpose_of_proof(purpose: str) -> Purpose:
+    """Give what a proof made on such a page is for."""
+    return Purpose.DEVICES if purpose else Purpose.APPLICATION
+
+
+def after_identity(request: LoginRequest | None, purpose: str) -> str:
+    """Give the page that follows a login or a proof."""
+    if purpose == "add":
+        return path(ADD_DEVICE, request)
+    if purpose == "devices":
+        return DEVICES
+    return path("/login", request) if request else "/"
+
+
+def after_enrolment(request: LoginRequest | None) -> str:
+    """Give the page that follows an enrolment: the application that asked for it, or the list."""
+    return path("/login", request) if request else DEVICES
