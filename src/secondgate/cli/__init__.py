@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from secondgate import __version__
-from secondgate.cli import check, schema
+from secondgate.cli import check, devices, explain, migrate, schema, sessions, users
 from secondgate.cli.exits import BAD_CONFIGURATION, DONE, FAILED, INTERRUPTED
 from secondgate.cli.output import complain
 from secondgate.errors import InvalidConfiguration, SecondgateError
@@ -22,6 +22,11 @@ from secondgate.errors import InvalidConfiguration, SecondgateError
 DEFAULT_CONFIG = "secondgate.yaml"
 COMMAND_GROUPS: tuple[ModuleType, ...] = (
     check,
+    explain,
+    users,
+    devices,
+    sessions,
+    migrate,
     schema,
 )
 

@@ -25,7 +25,7 @@ from secondgate.model.session import MfaSession
 from secondgate.protocol.forwarded import OriginalRequest, from_auth_request, parse_host
 
 NO_ADDRESS = ip_address("0.0.0.0")  # noqa: S104 - nobody's address, and no listener's
-_URL = re.compile(r"(?:(https?)://)?([^/?#\\:]+)(:[0-9]+)?([^#]*).*", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(r"(?:(https?)://)?([^/?#\\:]+)(:[0-9]+)?((?:[/?][^#]*)?)(?:#.*)?", re.IGNORECASE | re.DOTALL)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,129 @@
+"""`explain`: in words and as JSON, on a real SQLite file."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.cli.installation import ANN, Installation
+
+
+def test_it_says_what_decides_and_where_each_setting_comes_from(installation: Installation) -> None:
+    code, out, err = installation.run("explain", "--email", ANN, "https://wiki.example.com/admin/users?x=1")
+    assert (code, err) == (0, "")
+    for line in (
+        "URL          https://wiki.example.com/admin/users",
+        "application  Wiki administration (wiki.example.com/admin)",
+        "  -> allow 'people': matches",
+        "MFA          required by the application",
+        "     allowed_authenticators: security_key (from the application), checked at every request",
+        "     session_duration: at most 24h old (from the organization), checked at login",
+        "     somebody unknown:             ask to log in",
+        "     this person without MFA:      ask for security_key: there is no MFA session",
+        "     with the newest MFA sessions: ask for security_key: no MFA session is of an allowed method",
+    ):
+        assert line in out.splitlines()
+    assert "judged as coming in by PIN" in out
+    assert "     totp, 2" in out
+
+
+def test_an_mfa_session_that_suffices_is_named(installation: Installation) -> None:
+    out = installation.run("explain", "--email", ANN, "wiki.example.com")[1]
+    assert "with the newest MFA sessions: allow, by policy 'people', by totp of 2" in out
+    data = installation.data("explain", "--email", ANN, "wiki.example.com")
+    assert data["application"]["name"] == "Wiki"
+    assert data["policies"][0]["matched"]
+    assert data["mfa"] == {
+        "required_from": "organization",
+        "allowed_authenticators": ["totp", "security_key"],
+        "allowed_authenticators_from": "organization",
+        "session_duration_s": 86400,
+        "session_duration_from": "organization",
+    }
+    assert [one["method"] for one in data["mfa_sessions"]] == ["totp"]
+    assert data["decisions"]["unknown"] == {"decision": "sign_in", "reason": "no_session"}
+    assert data["decisions"]["without_mfa"]["reason"] == "mfa_missing"
+    assert data["decisions"]["with_newest_mfa"] == {"decision": "allow", "policy": "people", "by": "totp"}
+
+
+def test_an_mfa_session_of_a_deleted_authenticator_does_not_count(installation: Installation) -> None:
+    installation.within(lambda services: services.durable.delete_authenticator("person-ann", "device-totp"))
+    out = installation.run("explain", "--email", ANN, "wiki.example.com")[1]
+    assert "MFA sessions none" in out
+
+
+def test_the_address_counts_where_a_policy_looks_at_it(installation: Installation) -> None:
+    outside = installation.run("explain", "--email", ANN, "https://shop.example.com/")[1]
+    assert "some policies look at the address: give one with --ip" in outside
+    assert "bypass 'office': does not match: nothing under include does" in outside
+    inside = installation.run("explain", "--email", ANN, "--ip", "10.1.2.3", "https://shop.example.com/")[1]
+    assert "-> bypass 'office': matches" in inside
+    assert "somebody unknown:             allow, by policy 'office'" in inside
+    assert "give one with --ip" not in inside
+
+
+def test_somebody_who_never_logged_in_can_be_asked_about(installation: Installation) -> None:
+    out = installation.run("explain", "--email", "bob@other.example", "https://wiki.example.com/")[1]
+    assert "bob@other.example, has never logged in" in out
+    assert "this person without MFA:      refuse: no policy matches" in out
+    assert installation.data("explain", "--email", "bob@other.example", "wiki.example.com")["person_id"] is None
+
+
+def test_somebody_disabled_is_refused(installation: Installation) -> None:
+    installation.run("users", "disable", ANN)
+    out = installation.run("explain", "--email", ANN, "https://wiki.example.com/")[1]
+    assert "is disabled, and refused everywhere" in out
+    assert "this person without MFA:      refuse: the person is disabled" in out
+    decisions = installation.data("explain", "--email", ANN, "https://wiki.example.com/")["decisions"]
+    assert decisions["without_mfa"]["reason"] == "person_disabled"
+
+
+def test_it_is_said_when_no_mfa_is_asked_for(installation: Installation) -> None:
+    out = installation.run("explain", "--email", ANN, "https://menu.example.com/")[1]
+    assert "MFA          none: mfa_disabled on the application" in out
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://none.example.com/", "no application has this host and path"),
+        ("https://wiki.example.com/%61dmin", "ambiguous: upstreams read this path in several ways"),
+        ("https://mfa.example.com/account/devices", "this is the portal itself"),
+    ],
+)
+def test_it_is_said_in_words_when_no_application_decides(installation: Installation, url: str, words: str) -> None:
+    code, out, err = installation.run("explain", "--email", ANN, url)
+    assert (code, err) == (0, "")
+    assert words in out
+    assert installation.data("explain", "--email", ANN, url)["application"] is None
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("WIKI.example.com", "https://wiki.example.com/"),
+        ("http://wiki.example.com:8080/a?b#c", "http://wiki.example.com/a"),
+        ("https://wiki.example.com?x=/admin", "https://wiki.example.com/"),
+        ("https://wiki.example.com#/admin", "https://wiki.example.com/"),
+        ("https://wiki.example.com/ä b", "https://wiki.example.com/%C3%A4%20b"),
+        ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+    ],
+)
+def test_a_url_is_read_as_a_browser_would_send_it(installation: Installation, url: str, read: str) -> None:
+    assert installation.data("explain", "--email", ANN, url)["url"] == read
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--email", ANN, "https://"),
+        ("--email", ANN, "https://a b/"),
+        ("--email", ANN, "ftp://wiki.example.com/"),
+        ("--email", "ann", "wiki.example.com"),
+        ("--email", ANN, "--ip", "here", "wiki.example.com"),
+        ("wiki.example.com",),
+    ],
+)
+def test_what_cannot_be_read_is_bad_usage(installation: Installation, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        installation.run("explain", *arguments)
+    assert caught.value.code == 2
