@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from secondgate import __version__
-from secondgate.cli import check, devices, explain, migrate, schema, sessions, users
+from secondgate.cli import check, demo, devices, explain, migrate, schema, serve, sessions, users
 from secondgate.cli.exits import BAD_CONFIGURATION, DONE, FAILED, INTERRUPTED
 from secondgate.cli.output import complain
 from secondgate.errors import InvalidConfiguration, SecondgateError
 
 DEFAULT_CONFIG = "secondgate.yaml"
 COMMAND_GROUPS: tuple[ModuleType, ...] = (
+    serve,
     check,
     explain,
     users,
@@ -28,6 +29,7 @@ COMMAND_GROUPS: tuple[ModuleType, ...] = (
     sessions,
     migrate,
     schema,
+    demo,
 )
 
 

@@ -191,7 +191,7 @@ class EnrolTotpPage(Page):
     @property
     def setup_key_groups(self) -> list[str]:
         """The setup key in groups of four, to be read and typed."""
-        key = self.setup_key.reveal()
+        key = self.setup_key.reveal().replace(" ", "")
         return [key[start : start + 4] for start in range(0, len(key), 4)]
 
 

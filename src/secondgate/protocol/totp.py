@@ -67,6 +67,11 @@ def verify_code(seed: Secret[bytes], code: str, *, now: int) -> int:
     return matched_step
 
 
+def code_at(seed: Secret[bytes], *, now: int) -> str:
+    """Give the code that an authenticator app shows at `now` (Unix seconds; RFC 6238, section 4)."""
+    return _totp(seed).generate_otp(now // STEP_S)
+
+
 def _totp(seed: Secret[bytes]) -> pyotp.TOTP:
     return pyotp.TOTP(_base32(seed), interval=STEP_S)
 
