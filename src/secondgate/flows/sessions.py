@@ -97,13 +97,13 @@ async def delete_authenticators(
         if authenticator_id not in ids:
             raise NotFound(Reason.NOT_FOUND, "this person has no such authenticator")
         ids = [authenticator_id]
-    # A window that the authenticator opened in somebody else's hands closes with it.
-    await services.live.delete_owned(person_id, kinds=(Kind.DEVICE_WINDOW,))
     deleted = 0
     for one in ids:
         deleted += await services.durable.delete_authenticator(person_id, one)
         await end_sessions_of_authenticator(services, person_id, one)
         await services.audit("authenticator.deleted", actor=actor, person_id=person_id, id=one)
+    # A window that the authenticator opened in somebody else's hands closes with it.
+    await services.live.delete_owned(person_id, kinds=(Kind.DEVICE_WINDOW,))
     return deleted
 
 
