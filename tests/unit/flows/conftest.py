@@ -33,3 +33,11 @@ async def enrolled(world: World, ann: Person) -> Person:
     await ann.enrol(Method.BIOMETRICS)
     world.now += 3600
     return ann
+
+
+@pytest.fixture
+async def ready(ann: Person) -> Person:
+    """Ann, who has just enrolled her app."""
+    await ann.sign_in()
+    await ann.enrol_app()
+    return ann
