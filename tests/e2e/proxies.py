@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tests.e2e.certificate import Certificate
 from tests.e2e.processes import Running, free_port, start
 
 ROOT = Path(__file__).parents[2]
+ROUTES_S = 15.0
 PROXY_SECRET = "a-secret-between-proxy-and-gate"
 
 
@@ -56,7 +59,7 @@ def start_nginx(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (folder / "nginx.conf").write_text(
-        f"daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n"
+        f"daemon off;\nuser root;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n"
         "events { worker_connections 4096; }\n"
         f"http {{\naccess_log off;\n{temporary}\n{http}\ninclude example.conf;\n}}\n"
     )
@@ -84,4 +87,21 @@ def start_traefik(folder: Path, *, port: int, domain: str, hosts: list[str], ups
     (dynamic / "example.yaml").write_text(_rendered(ROOT / "traefik/example.yaml", example))
     traefik = shutil.which("traefik", path=str(Path(sys.executable).parent)) or "traefik"
     command = [traefik, f"--configFile={folder}/traefik.yaml", "--global.checkNewVersion=false"]
-    return start("traefik", command, folder=folder, ports=[port], env={"SECONDGATE_PROXY_SECRET": PROXY_SECRET})
+    running = start("traefik", command, folder=folder, ports=[port], env={"SECONDGATE_PROXY_SECRET": PROXY_SECRET})
+    _wait_for_routes(running, port, hosts[0])
+    return running
+
+
+def _wait_for_routes(running: Running, port: int, host: str) -> None:
+    """Wait until Traefik has read its dynamic configuration: it listens before, and has no page then."""
+    deadline = time.monotonic() + ROUTES_S
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/", headers={"Host": f"{host}:{port}"})
+        answer = connection.getresponse().read()
+        connection.close()
+        if answer != b"404 page not found\n":
+            return
+        time.sleep(0.05)
+    running.stop()
+    raise RuntimeError(f"Traefik has no route for {host}:\n{running.output()}")

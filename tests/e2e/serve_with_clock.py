@@ -11,8 +11,7 @@ import time
 from pathlib import Path
 
 from secondgate.app import run
-
-from secondgate.config.load import load
+from secondgate.config import load
 
 
 def main() -> None:

@@ -36,9 +36,8 @@ def test_a_browser_of_old_is_sent_to_the_login_too(site: Site, visitor: Visitor)
     assert is_on_the_way_to_login(site, answer, "/page")
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_a_form_is_sent_to_the_login_with_303(visitor: Visitor, method: str) -> None:
-    answer = visitor.ask("app", "/page", method=method, headers=NAVIGATION, body=b"a=1")
+def test_a_form_is_sent_to_the_login_with_303(visitor: Visitor) -> None:
+    answer = visitor.ask("app", "/page", method="POST", headers=NAVIGATION, body=b"a=1")
     assert answer.status == 303
     assert urlsplit(answer.one("Location")).path == "/.secondgate/login"
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from secondgate.cli.exits import DONE, FAILED
+from secondgate.cli.output import say
 from secondgate.demo import run_demo
 
 DEFAULT_PORT = 8080
@@ -22,5 +23,5 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def demo(arguments: argparse.Namespace) -> int:
     """Run the demo. Raises StartRefused for a busy port or a missing Traefik."""
-    passed = run_demo(folder=arguments.folder.resolve(), port=arguments.port, check=arguments.check)
+    passed = run_demo(folder=arguments.folder.resolve(), port=arguments.port, check=arguments.check, say=say)
     return DONE if passed else FAILED

@@ -29,7 +29,7 @@ MAX_WORKERS = 256
 _ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", re.ASCII)
 _HEADER_SECRET = re.compile(rf"[\x21-\x7e]{{{MIN_PROXY_SECRET_CHARACTERS},1024}}")
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _parsed(parse: Callable[[object], T]) -> Callable[[object], T]:

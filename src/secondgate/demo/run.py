@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 
-from aiohttp import ClientError, web
+from aiohttp import ClientError, ClientSession, web
 
 from secondgate.app import serve
-from secondgate.cli.output import complain, say
 from secondgate.config import load
 from secondgate.demo.sample import make_sample, read_outbox
 from secondgate.demo.site import APP_HOST, MAIL_HOST, PORTAL_HOST, DemoSite, make_site, traefik_command
@@ -23,19 +23,25 @@ from secondgate.logs import configure_logs
 START_WAIT_S = 30.0
 
 
-def run_demo(*, folder: Path, port: int, check: bool) -> bool:
-    """Run the demo until Ctrl-C, or walk it; False when the walk failed. Raises StartRefused."""
+Say = Callable[[str], None]
+
+
+def run_demo(*, folder: Path, port: int, check: bool, say: Say) -> bool:
+    """Run the demo until Ctrl-C, or walk it; False when the walk failed. `say` is told each line.
+
+    Raises StartRefused.
+    """
     site = make_site(folder, port)
-    return asyncio.run(_run(site, check=check))
+    return asyncio.run(_run(site, say, check=check))
 
 
-async def _run(site: DemoSite, *, check: bool) -> bool:
+async def _run(site: DemoSite, say: Say, *, check: bool) -> bool:
     settings = load(str(site.config), {})
     configure_logs(settings.log_level)
     started = asyncio.Event()
     async with _sample(site), _traefik(site):
         serving = asyncio.ensure_future(serve(settings, started=started.set))
-        guide = asyncio.ensure_future(_check(site, started) if check else _guide(site, started))
+        guide = asyncio.ensure_future(_check(site, say, started) if check else _guide(site, say, started))
         await asyncio.wait((serving, guide), return_when=asyncio.FIRST_COMPLETED)
         passed = True
         if guide.done():
@@ -46,18 +52,18 @@ async def _run(site: DemoSite, *, check: bool) -> bool:
         return passed
 
 
-async def _check(site: DemoSite, started: asyncio.Event) -> bool:
+async def _check(site: DemoSite, say: Say, started: asyncio.Event) -> bool:
     await started.wait()
     try:
         await walk(site, lambda text: say(f"ok    {text}"))
     except (WalkFailed, ClientError, TimeoutError) as error:
-        complain(f"failed: {error}")
+        say(f"failed: {error}")
         return False
     say("passed: the whole way through Traefik works")
     return True
 
 
-async def _guide(site: DemoSite, started: asyncio.Event) -> bool:
+async def _guide(site: DemoSite, say: Say, started: asyncio.Event) -> bool:
     """Say what to open, and show each PIN as it is sent."""
     await started.wait()
     for line in (
@@ -108,7 +114,7 @@ async def _traefik(site: DemoSite) -> AsyncIterator[None]:
             start_new_session=True,
         )
         try:
-            await _wait_for_port(site, process, log)
+            await _wait_for_routes(site, process, log)
             yield
         finally:
             with suppress(ProcessLookupError):
@@ -116,16 +122,14 @@ async def _traefik(site: DemoSite) -> AsyncIterator[None]:
             await process.wait()
 
 
-async def _wait_for_port(site: DemoSite, process: asyncio.subprocess.Process, log: Path) -> None:
-    async with asyncio.timeout(START_WAIT_S):
+async def _wait_for_routes(site: DemoSite, process: asyncio.subprocess.Process, log: Path) -> None:
+    """Wait until Traefik passes requests on: it listens before it has read its routes."""
+    async with asyncio.timeout(START_WAIT_S), ClientSession() as session:
         while True:
             if process.returncode is not None:
                 raise StartRefused(f"Traefik stopped at once; see {log}")
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", site.port)
-            except OSError:
-                await asyncio.sleep(0.1)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
+            with suppress(ClientError):
+                async with session.get(f"http://127.0.0.1:{site.port}/", headers={"Host": MAIL_HOST}) as answer:
+                    if answer.status == HTTPStatus.OK:
+                        return
+            await asyncio.sleep(0.1)

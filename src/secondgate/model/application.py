@@ -18,7 +18,9 @@ from secondgate.model.organization import MfaOverride
 from secondgate.model.policy import Policy
 
 MAX_READINGS = 64
-_PLAIN = re.compile(r"(?:/[A-Za-z0-9_\-~!$&'()*+,=:@][A-Za-z0-9_\-.~!$&'()*+,=:@]*)*/?", re.ASCII)
+_PLAIN = re.compile(
+    r"(?:/[A-Za-z0-9_\-~!$&'()*+,=:@](?:[A-Za-z0-9_\-.~!$&'()*+,=:@]*[A-Za-z0-9_\-~!$&'()*+,=:@])?)*/?", re.ASCII
+)
 
 
 class MfaCheck(StrEnum):
@@ -134,9 +136,9 @@ def path_readings(path: str) -> frozenset[str]:
     """Give every path that some upstream could take this one for; all begin with `/`.
 
     Upstreams differ in whether they decode percent-escapes (once or again), merge slashes, resolve dot
-    segments, cut `;parameters`, cut at an encoded NUL, `?` or `#`, or take a backslash for `/`. That some fold
-    case is for the comparison to see to. Raises AmbiguousPathError when a path has more readings than are worth
-    following, or is no UTF-8 in the end.
+    segments, cut `;parameters` or a segment's trailing dots and spaces, cut at an encoded NUL, `?` or `#`, or
+    take a backslash for `/`. Case is folded by `find`. Raises AmbiguousPathError when a path has more readings
+    than are worth following, or is no UTF-8 in the end.
     """
     path = path if path.startswith("/") else "/" + path
     if _PLAIN.fullmatch(path):
@@ -181,6 +183,7 @@ _READINGS = (
     _decoded,
     lambda path: path.replace("\\", "/"),
     lambda path: re.sub(r";[^/]*", "", path),
+    lambda path: re.sub(r"(?<=[^/. ])[. ]+(?=/|$)", "", path),
     lambda path: re.sub(r"//+", "/", path),
     _without_dots,
     _cut,

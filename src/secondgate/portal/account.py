@@ -91,7 +91,7 @@ async def show_removal(request: web.Request) -> web.StreamResponse:
         return see_other(path("/login", purpose="devices"))
     device = await load_own_authenticator(context.services, login, request.match_info["id"])
     if await load_window(context.services, login) is None:
-        return see_other(path("/challenge", purpose="devices"))
+        return see_other(path("/challenge", purpose=f"remove-{device.id}"))
     shown = RemoveDevicePage(
         frame=context.frame(),
         name=device.name,

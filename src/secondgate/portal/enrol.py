@@ -43,7 +43,8 @@ async def submit_choice(request: web.Request) -> web.StreamResponse:
         return see_other(path("/login", login_request, purpose="add"))
     method = _parse_method(form.get("method"))
     if await _must_verify(context, login):
-        return see_other(path("/challenge", login_request, purpose="add"))
+        purpose = "add" if method is Method.TOTP else f"add-{method}"
+        return see_other(path("/challenge", login_request, purpose=purpose))
     if method is Method.TOTP:
         try:
             await begin_totp_enrolment(context.services, login)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 from secondgate.flows.login_request import LoginRequest
@@ -9,6 +10,7 @@ from secondgate.flows.proof import Purpose
 
 ADD_DEVICE = "/AddMfaDevice"
 DEVICES = "/account/devices"
+_PURPOSE = re.compile(r"devices|add(?:-(?:security_key|biometrics))?|remove-[0-9a-f-]{36}")
 
 
 def path(target: str, request: LoginRequest | None = None, *, purpose: str = "", **more: str) -> str:
@@ -19,8 +21,11 @@ def path(target: str, request: LoginRequest | None = None, *, purpose: str = "",
 
 
 def parse_purpose(text: object) -> str:
-    """Read what a page was opened for: `devices`, `add` (a device is added afterwards), or nothing."""
-    return text if isinstance(text, str) and text in {"devices", "add"} else ""
+    """Read what a page was opened for; nothing for anything else.
+
+    `devices`; `add`, or `add-METHOD` when the method was chosen already; `remove-ID`.
+    """
+    return text if isinstance(text, str) and _PURPOSE.fullmatch(text) else ""
 
 
 def purpose_of_proof(purpose: str) -> Purpose:
@@ -30,9 +35,12 @@ def purpose_of_proof(purpose: str) -> Purpose:
 
 def after_identity(request: LoginRequest | None, purpose: str) -> str:
     """Give the page that follows a login or a proof."""
-    if purpose == "add":
-        return path(ADD_DEVICE, request)
-    if purpose == "devices":
+    what, _, which = purpose.partition("-")
+    if what == "add":
+        return path(f"{ADD_DEVICE}/{which}" if which else ADD_DEVICE, request)
+    if what == "remove":
+        return f"{DEVICES}/{which}/remove"
+    if what == "devices":
         return DEVICES
     return path("/login", request) if request else "/"
 

@@ -200,7 +200,7 @@ def _finish(request: web.Request, context: Context | None, portal: Portal, respo
         ),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
     }

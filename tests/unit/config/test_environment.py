@@ -32,7 +32,7 @@ def test_variables_override_the_file_and_fill_what_it_lacks(tmp_path: Path) -> N
         {
             "SECONDGATE_PUBLIC_URL": "https://new.example.com",
             "SECONDGATE_STORAGE__REDIS": "redis://cache",
-            "SECONDGATE_WORKERS": "2",
+            "SECONDGATE_WORKERS": "1",
             "SECONDGATE_TRUSTED_PROXIES": "[10.0.0.0/8]",
             "SECONDGATE_ACCOUNT_ID": "01234567012345670123456701234567",
             "SECONDGATE_ACCESS__ORGANIZATION__NAME": "2026",
@@ -44,7 +44,7 @@ def test_variables_override_the_file_and_fill_what_it_lacks(tmp_path: Path) -> N
     )
     assert settings.portal_host == "new.example.com"
     assert settings.storage.redis.reveal() == "redis://cache"
-    assert (settings.workers, settings.log_level) == (2, "debug")
+    assert (settings.workers, settings.log_level) == (1, "debug")
     assert settings.trusted_proxies == (ip_network("10.0.0.0/8"),)
     assert settings.account_id == "01234567012345670123456701234567"
     assert settings.access.organization.name == "2026"
@@ -151,6 +151,6 @@ def test_only_one_line_end_is_dropped(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_brings_no_second_problem(tmp_path: Path) -> None:
-    text = BASE + "workers: 2\nstorage: {redis_file: nowhere}\nmail: {from: a@example.com, smtp_file: nowhere}\n"
+    text = BASE + "workers: 1\nstorage: {redis_file: nowhere}\nmail: {from: a@example.com, smtp_file: nowhere}\n"
     found = problems(tmp_path, text, {})
     assert [line.partition(": ")[2].partition(":")[0] for line in found] == ["storage.redis_file", "mail.smtp_file"]
