@@ -7,6 +7,7 @@ nothing and says why. SIGTERM and SIGINT stop accepting, finish what is under wa
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import ssl
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import structlog
 import uvloop
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from secondgate.access import compile_access
 from secondgate.admin.health import make_admin
@@ -45,6 +47,7 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
+MAX_FIELD_BYTES = 32 * 1024
 Clock = Callable[[], float]
 
 
@@ -143,7 +146,7 @@ async def serve(
         runners = []
         try:
             for name, app in _listeners(settings, services).items():
-                runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_S)
+                runner = new_runner(app)
                 await runner.setup()
                 runners.append(runner)
                 address: ListenAddress = getattr(settings.listen, name)
@@ -156,6 +159,37 @@ async def serve(
         finally:
             for runner in runners:
                 await runner.cleanup()
+
+
+def new_runner(app: web.Application) -> web.AppRunner:
+    """Make what serves a listener. A field may be 32 KiB long, since a URL of 16 KiB and a full jar of cookies fit."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        logger=_http_log(),
+        handle_signals=False,
+        shutdown_timeout=DRAIN_S,
+        max_field_size=MAX_FIELD_BYTES,
+        max_line_size=MAX_FIELD_BYTES,
+    )
+
+
+def _http_log() -> logging.Logger:
+    """Give the log of requests that are no HTTP. Their errors quote what was sent, so the quotation is left out."""
+
+    def without_quotation(record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            record.exc_info = None
+        return True
+
+    http_log = logging.getLogger("secondgate.http")
+    http_log.filters[:] = [without_quotation]
+    return http_log
+
+
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Keep the names and versions of what we are made of to ourselves."""
+    response.headers[hdrs.SERVER] = "secondgate"
 
 
 async def _listen(runner: web.AppRunner, name: str, address: ListenAddress) -> None:
@@ -189,7 +223,10 @@ def _listeners(settings: Settings, services: Services) -> dict[str, web.Applicat
         refusal_page=lambda application: _refusal_page(services, application),
     )
     portal = Portal(services, trust, settings.portal_host, settings.secure)
-    return {"gate": make_gate(gate), "portal": make_portal(portal), "admin": make_admin(services)}
+    listeners = {"gate": make_gate(gate), "portal": make_portal(portal), "admin": make_admin(services)}
+    for app in listeners.values():
+        app.on_response_prepare.append(_name_server)
+    return listeners
 
 
 def _refusal_page(services: Services, application: Application | None) -> str:
