@@ -339,3 +339,27 @@ async def test_nobody_changes_another_persons_authenticator(world: World, enroll
                 await change(one)
     assert theirs in (await authenticators(enrolled)).values()
     assert await load_window(world.services, login) is not None
+
+
+async def test_of_two_confirmations_of_one_setup_at_once_one_wins(world: World, ann: Person) -> None:
+    login = await ann.sign_in()
+    await ann.set_up_app()
+    results = await asyncio.gather(*(ann.confirm_app() for _ in range(5)), return_exceptions=True)
+    assert len([result for result in results if isinstance(result, Rejected)]) == 4
+    assert len(await world.durable.list_authenticators(login.person_id)) == 1
+
+
+@pytest.mark.parametrize("removes", [False, True])
+async def test_an_authenticator_deleted_meanwhile_is_not_found(
+    world: World, enrolled: Person, *, removes: bool
+) -> None:
+    await enrolled.prove(purpose=Purpose.DEVICES)
+    login = await enrolled.login()
+    one = (await authenticators(enrolled))[Method.TOTP]
+    world.durable_steps.after["load_authenticator"] = lambda: world.durable.delete_authenticator(login.person_id, one)
+    changes: dict[bool, Callable[[], Awaitable[None]]] = {
+        False: lambda: rename_authenticator(world.services, login, one, name="Old phone"),
+        True: lambda: remove_authenticator(world.services, enrolled.browser(login), login, one),
+    }
+    with pytest.raises(NotFound):
+        await changes[removes]()

@@ -247,3 +247,14 @@ async def test_somebody_whom_no_policy_lets_in_is_refused_whatever_they_prove(wo
 def test_a_signed_request_shows_nothing_but_what_it_asks(world: World) -> None:
     token = sign_login_request(world.services, world.applications[0], host=WIKI, return_path="/x", nonce_hash="h")
     assert set(claims_of(token)) == {"iss", "aud", "iat", "exp", "jti", "app", "host", "ret", "nh"}
+
+
+@pytest.mark.case(16)
+@pytest.mark.parametrize("claim", ["app", "host", "ret", "nh"])
+@pytest.mark.parametrize("value", [None, 7, ["x"]])
+def test_a_request_of_ours_that_does_not_say_all_in_text_is_refused(world: World, claim: str, value: object) -> None:
+    token = sign_login_request(world.services, world.applications[0], host=WIKI, return_path="/x", nonce_hash="h")
+    odd = world.services.keys.sign(TokenKind.LOGIN_REQUEST, {**claims_of(token), claim: value})
+    with pytest.raises(TokenRejected) as refused:
+        verify_login_request(world.services, odd)
+    assert refused.value.reason is Reason.TOKEN_CLAIMS

@@ -12,7 +12,7 @@ import pytest
 from secondgate.errors import Malformed, ProofRejected, Reason, Rejected, TooManyAttempts
 from secondgate.flows.one_time_pin import load_pending_email
 from secondgate.model.person import Identity, IdentitySource
-from secondgate.model.policy import Criteria, Everyone, Ip, PolicyAction
+from secondgate.model.policy import Criteria, Email, Everyone, Ip, PolicyAction
 from tests.unit.flows.world import ANN, BEN, PIN, STAFF_POLICY, Person, World, application
 
 STRANGER = "eve@elsewhere.example"
@@ -234,3 +234,27 @@ async def test_the_live_store_does_not_hold_a_pin(world: World, ann: Person) -> 
     await ann.ask_for_pin()
     pin = await sent_pin(world)
     assert not re.search(rf"(?<![0-9]){pin}(?![0-9])", repr(world.live.records))
+
+
+async def test_a_pin_that_was_replaced_while_it_was_looked_at_is_refused(world: World, ann: Person) -> None:
+    await ann.ask_for_pin()
+    pin = await sent_pin(world)
+    world.durable_steps.after["claim_attempt"] = ann.ask_for_pin
+    assert await reason_of(ann, pin) is Reason.EXPIRED
+
+
+@pytest.mark.case(98)
+async def test_an_administrator_gets_a_pin_where_no_application_would_let_them_in(world: World, ann: Person) -> None:
+    world.administrators = Criteria((Email(STRANGER),))
+    for email in (STRANGER, "other@elsewhere.example"):
+        await ann.ask_for_pin(email)
+    await world.after_answers()
+    assert [message.to for message in world.mailer.sent] == [STRANGER]
+
+
+@pytest.mark.case(98)
+async def test_without_a_mail_server_the_answers_are_the_same(world: World, ann: Person) -> None:
+    object.__setattr__(world.services, "mailer", None)
+    await ann.ask_for_pin()
+    await world.after_answers()
+    assert await reason_of(ann, "000000") is Reason.WRONG_CODE

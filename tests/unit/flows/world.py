@@ -110,6 +110,7 @@ class World:
         default_factory=lambda: Organization("Example", MfaConfig(ALL_METHODS, 1800), mfa_required_for_all_apps=True)
     )
     applications: tuple[Application, ...] = (application(),)
+    administrators: Criteria | None = None
     random: list[bytes] = field(default_factory=list)
     spawned: list[Coroutine[None, None, None]] = field(default_factory=list)
 
@@ -142,7 +143,7 @@ class World:
         return self.now
 
     def access(self) -> Access:
-        return Access("1", Rulebook(self.organization), self.applications, (PIN,))
+        return Access("1", Rulebook(self.organization), self.applications, (PIN,), self.administrators)
 
     def random_bytes(self, count: int) -> bytes:
         self.random.append(os.urandom(count))
