@@ -122,7 +122,7 @@ CONTEXT = web.RequestKey("context", Context)
 
 
 async def read_context(request: web.Request, portal: Portal) -> Context:
-    """Read the browser's cookies. Raises Unavailable."""
+    """Read the browser's cookies. Raises Unavailable, and Malformed for an identity that can be read in two ways."""
     arrival = read_arrival(request, portal.trust)
     services = portal.services
 
@@ -136,8 +136,22 @@ async def read_context(request: web.Request, portal: Portal) -> Context:
     login = None
     if login_token and device_token:
         login = await load_login(services, login_token=login_token, device_token_id=device_id)
+        if login is not None and await _end_login_of_another(services, arrival, login):
+            login = None
     browser = Browser(token_hash(state_token), device_id, arrival.client, login)
     return Context(portal, arrival, state_token, state is None, device_token, browser)
+
+
+async def _end_login_of_another(services: Services, arrival: Arrival, login: Login) -> bool:
+    """End a login when a trusted proxy says that somebody else sits at the browser now; whether it did."""
+    identity = arrival.identity()
+    if identity is None or identity.email == login.identity.email:
+        return False
+    await services.sessions.delete_login(login.id)
+    await services.audit(
+        "identity.mismatch", actor=identity.email, person_id=login.person_id, address=str(arrival.client)
+    )
+    return True
 
 
 def context_of(request: web.Request) -> Context:
