@@ -5,13 +5,11 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
-from pytest_aiohttp import AiohttpServer
 
 from secondgate.logs import configure_logs
 from tests.web.browser import Person
@@ -21,12 +19,12 @@ StartSite = Callable[[Callable[[dict[str, Any]], None]], Awaitable[Site]]
 
 
 @pytest.fixture
-async def start_site(tmp_path: Path, aiohttp_server: AiohttpServer) -> AsyncIterator[StartSite]:
+async def start_site(tmp_path: Path) -> AsyncIterator[StartSite]:
     """Starts a site whose configuration was changed."""
     async with AsyncExitStack() as stack:
 
         async def start(change: Callable[[dict[str, Any]], None]) -> Site:
-            return await stack.enter_async_context(open_site(tmp_path, aiohttp_server, change))
+            return await stack.enter_async_context(open_site(tmp_path, change))
 
         yield start
 
@@ -68,8 +66,3 @@ def _forget_cached_loggers() -> None:
         logger = getattr(module, "log", None) if name.startswith("secondgate") else None
         if hasattr(logger, "__dict__"):
             logger.__dict__.pop("bind", None)
-
-
-@pytest.fixture
-def another_person(site: Site) -> Callable[[str], Person]:
-    return partial(Person, site)

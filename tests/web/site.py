@@ -13,11 +13,9 @@ from re import MULTILINE, search
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
-from pytest_aiohttp import AiohttpServer
 
-from secondgate.app import Background, CurrentAccess, _listeners, open_services
 from secondgate.access import compile_access
+from secondgate.app import Background, CurrentAccess, _listeners, _reload, new_runner, open_services
 from secondgate.config import Settings, load
 from secondgate.flows.services import Services
 from secondgate.model.audit import AuditEvent
@@ -116,8 +114,9 @@ class Site:
     current: CurrentAccess
     clock: Clock
     apps: dict[str, web.Application]
-    servers: dict[str, TestServer]
+    ports: dict[str, int]
     extra: list[tuple[str, str]] = field(default_factory=list)
+    seen: list[Path] = field(default_factory=list)
 
     @property
     def config_file(self) -> Path:
@@ -130,9 +129,9 @@ class Site:
         """Send one request to a listener."""
         if not any(name.lower() == "host" for name, _ in fields):
             fields = [("Host", "127.0.0.1"), *fields]
-        port = self.servers[listener].port
-        assert port is not None
-        return await send(port, request_bytes(method, target, [*fields, *self.extra], body), source=source)
+        return await send(
+            self.ports[listener], request_bytes(method, target, [*fields, *self.extra], body), source=source
+        )
 
     async def check(
         self,
@@ -163,9 +162,10 @@ class Site:
         await self.services.spawn.drain()
 
     def mails(self, to: str) -> list[str]:
-        """Give the texts of all mails to an address, the oldest first."""
+        """Give the texts of all mails to an address, in the order in which they were seen."""
         texts = []
-        for path in sorted((self.folder / "outbox").glob("*.eml")):
+        self.seen += sorted(set((self.folder / "outbox").glob("*.eml")) - set(self.seen))
+        for path in self.seen:
             message = message_from_bytes(path.read_bytes(), policy=policy.default)
             body = message.get_body(("plain",))
             if message["To"] == to and body is not None:
@@ -178,6 +178,13 @@ class Site:
         found = search(r"^ +([0-9]{6})\s*$", self.mails(to)[-1], MULTILINE)
         assert found
         return found[1]
+
+    def reload(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the configuration file and have it read again, as SIGHUP does."""
+        configuration = json.loads(self.config_file.read_text())
+        change(configuration)
+        self.config_file.write_text(json.dumps(configuration))
+        _reload(self.current, (str(self.config_file), {}))
 
     def rows(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
         """Give everything that is stored, by table."""
@@ -206,13 +213,10 @@ def original(dialect: str, url: str, method: str = "GET") -> list[tuple[str, str
 
 
 @asynccontextmanager
-async def open_site(
-    folder: Path, aiohttp_server: AiohttpServer, change: Callable[[dict[str, Any]], None] | None = None
-) -> AsyncIterator[Site]:
+async def open_site(folder: Path, change: Callable[[dict[str, Any]], None]) -> AsyncIterator[Site]:
     """Compose and start everything as the program does; `change` alters the configuration first."""
     configuration = document(folder)
-    if change is not None:
-        change(configuration)
+    change(configuration)
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     path = folder / "secondgate.yaml"
     path.write_text(json.dumps(configuration))
@@ -221,9 +225,13 @@ async def open_site(
     clock = Clock()
     async with open_services(settings, clock=clock, access=current) as services:
         apps = _listeners(settings, services)
-        servers = {name: await aiohttp_server(app) for name, app in apps.items()}
+        runners = {name: new_runner(app) for name, app in apps.items()}
         try:
-            yield Site(folder, settings, services, current, clock, apps, servers)
+            for runner in runners.values():
+                await runner.setup()
+                await web.TCPSite(runner, "127.0.0.1", 0).start()
+            ports = {name: runner.addresses[0][1] for name, runner in runners.items()}
+            yield Site(folder, settings, services, current, clock, apps, ports)
         finally:
-            for server in servers.values():
-                await server.close()
+            for runner in runners.values():
+                await runner.cleanup()
