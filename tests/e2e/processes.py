@@ -63,7 +63,7 @@ def start(
             [str(part) for part in command],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**_environment(), **(env or {})},
+            env={**own_environment(), **(env or {})},
             cwd=folder,
         )
     running = Running(name, process, log)
@@ -83,6 +83,6 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """Give our environment without Secondgate's own variables: a program under test reads them as settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SECONDGATE_")}
