@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from aiohttp import web
 
-from secondgate.errors import NotFound, ProofRejected, Reason, Rejected, TooManyAttempts
+from secondgate.errors import NotFound, Reason, Rejected
 from secondgate.flows.challenge import offered_methods
 from secondgate.flows.hand_over import begin_hand_over, decide_login
 from secondgate.flows.login_request import LoginRequest
@@ -17,6 +20,21 @@ from secondgate.portal.context import Context, context_of, page, read_form, see_
 from secondgate.portal.journey import ADD_DEVICE, after_identity, parse_purpose, path
 from secondgate.portal.pages import Choice, LoginPage, MessageKind, MessagePage, PinPage
 from secondgate.portal.words import status_of, words_for
+from secondgate.protocol.email_address import MAX_ADDRESS_CHARS
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request of a login by a provider: what it carries on."""
+
+    context: Context
+    request: LoginRequest | None
+    purpose: str
+    provider: IdentityProvider
+
+    def path(self, target: str) -> str:
+        """Give a path that carries it on."""
+        return path(target, self.request, purpose=self.purpose)
 
 
 async def show_login(request: web.Request) -> web.StreamResponse:
@@ -37,77 +55,63 @@ async def show_login(request: web.Request) -> web.StreamResponse:
 
 async def show_provider(request: web.Request) -> web.StreamResponse:
     """GET /login/{idp}: the form of one provider, where several are offered."""
-    context = context_of(request)
-    login_request = context.login_request(request.query.get("request"))
-    provider = _provider(context, login_request, request.match_info["idp"])
-    return page(_pin_form(context, login_request, parse_purpose(request.query.get("purpose")), provider))
+    return page(_pin_form(_step(request, request.query)))
 
 
 async def request_pin(request: web.Request) -> web.StreamResponse:
     """POST /login/{idp}: send a one-time PIN; the answer is the same for every address."""
-    context = context_of(request)
-    form = await read_form(request, context)
-    login_request = context.login_request(form.get("request"))
-    purpose = parse_purpose(form.get("purpose"))
-    provider = _provider(context, login_request, request.match_info["idp"])
+    form = await read_form(request, context_of(request))
+    step = _step(request, form)
     email = form.get("email", "")
     try:
-        await begin_one_time_pin(context.services, context.browser, email=email, provider=provider)
-    except (Rejected, TooManyAttempts) as error:
-        shown = _pin_form(context, login_request, purpose, provider, email=email[:254], error=words_for(error))
-        return page(shown, status=status_of(error))
-    return see_other(path(f"/login/{provider.id}/pin", login_request, purpose=purpose))
+        await begin_one_time_pin(step.context.services, step.context.browser, email=email, provider=step.provider)
+    except Rejected as error:
+        return page(_pin_form(step, email=email[:MAX_ADDRESS_CHARS], error=words_for(error)), status=status_of(error))
+    return see_other(step.path(f"/login/{step.provider.id}/pin"))
 
 
 async def show_pin(request: web.Request) -> web.StreamResponse:
     """GET /login/{idp}/pin: enter the PIN."""
-    context = context_of(request)
-    login_request = context.login_request(request.query.get("request"))
-    purpose = parse_purpose(request.query.get("purpose"))
-    provider = _provider(context, login_request, request.match_info["idp"])
-    email = await load_pending_email(context.services, context.browser)
-    if email is None:
-        return see_other(path("/login", login_request, purpose=purpose))
-    return page(_pin_page(context, login_request, purpose, provider, email))
+    step = _step(request, request.query)
+    email = await load_pending_email(step.context.services, step.context.browser)
+    return see_other(step.path("/login")) if email is None else page(_pin_page(step, email))
 
 
 async def resend_pin(request: web.Request) -> web.StreamResponse:
     """POST /login/{idp}/resend: a new PIN to the same address; the old one is worth nothing then."""
-    context = context_of(request)
-    form = await read_form(request, context)
-    login_request = context.login_request(form.get("request"))
-    purpose = parse_purpose(form.get("purpose"))
-    provider = _provider(context, login_request, request.match_info["idp"])
-    email = await load_pending_email(context.services, context.browser)
+    step = _step(request, await read_form(request, context_of(request)))
+    services, browser = step.context.services, step.context.browser
+    email = await load_pending_email(services, browser)
     if email is None:
-        return see_other(path("/login", login_request, purpose=purpose))
+        return see_other(step.path("/login"))
     try:
-        await begin_one_time_pin(context.services, context.browser, email=email, provider=provider)
-    except TooManyAttempts as error:
-        shown = _pin_page(context, login_request, purpose, provider, email, error=words_for(error))
-        return page(shown, status=status_of(error))
-    return see_other(path(f"/login/{provider.id}/pin", login_request, purpose=purpose))
+        await begin_one_time_pin(services, browser, email=email, provider=step.provider)
+    except Rejected as error:
+        return page(_pin_page(step, email, error=words_for(error)), status=status_of(error))
+    return see_other(step.path(f"/login/{step.provider.id}/pin"))
 
 
 async def submit_pin(request: web.Request) -> web.StreamResponse:
     """POST /login/{idp}/pin: the PIN logs the person in."""
-    context = context_of(request)
-    form = await read_form(request, context)
-    login_request = context.login_request(form.get("request"))
-    purpose = parse_purpose(form.get("purpose"))
-    provider = _provider(context, login_request, request.match_info["idp"])
-    email = await load_pending_email(context.services, context.browser)
+    form = await read_form(request, context_of(request))
+    step = _step(request, form)
+    services, browser = step.context.services, step.context.browser
+    email = await load_pending_email(services, browser)
     try:
-        identity = await complete_one_time_pin(context.services, context.browser, pin=form.get("pin"))
+        identity = await complete_one_time_pin(services, browser, pin=form.get("pin"))
     except Rejected as error:
-        expired = isinstance(error, ProofRejected) and error.reason is Reason.EXPIRED
-        if email is None or expired:
-            shown = _pin_form(context, login_request, purpose, provider, error=words_for(error))
-            return page(shown, status=status_of(error))
-        again = _pin_page(context, login_request, purpose, provider, email, error=words_for(error))
-        return page(again, status=status_of(error))
-    context.keep(await sign_in(context.services, context.browser, identity))
-    return see_other(after_identity(login_request, purpose))
+        if email is None or error.reason is Reason.EXPIRED:
+            return page(_pin_form(step, error=words_for(error)), status=status_of(error))
+        return page(_pin_page(step, email, error=words_for(error)), status=status_of(error))
+    step.context.keep(await sign_in(services, browser, identity))
+    return see_other(after_identity(step.request, step.purpose))
+
+
+def _step(request: web.Request, fields: Mapping[str, str]) -> Step:
+    context = context_of(request)
+    login_request = context.login_request(fields.get("request"))
+    provider = _provider(context, login_request, request.match_info["idp"])
+    return Step(context, login_request, parse_purpose(fields.get("purpose")), provider)
 
 
 async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
@@ -174,7 +178,7 @@ def _provider(context: Context, request: LoginRequest | None, provider_id: str) 
 def _login_page(context: Context, request: LoginRequest | None, purpose: str) -> LoginPage:
     providers = _providers(context, request)
     if len(providers) == 1:
-        return _pin_form(context, request, purpose, providers[0])
+        return _pin_form(Step(context, request, purpose, providers[0]))
     application = context.application(request)
     choices = tuple(Choice(p.name, path(f"/login/{p.id}", request, purpose=purpose)) for p in providers)
     return LoginPage(
@@ -185,41 +189,25 @@ def _login_page(context: Context, request: LoginRequest | None, purpose: str) ->
     )
 
 
-def _pin_form(
-    context: Context,
-    request: LoginRequest | None,
-    purpose: str,
-    provider: IdentityProvider,
-    *,
-    email: str = "",
-    error: str = "",
-) -> LoginPage:
-    application = context.application(request)
+def _pin_form(step: Step, *, email: str = "", error: str = "") -> LoginPage:
+    application = step.context.application(step.request)
     return LoginPage(
-        frame=context.frame(request),
-        purpose=purpose,
+        frame=step.context.frame(step.request),
+        purpose=step.purpose,
         error=error,
         application=application.name if application else "",
-        pin_action=f"/login/{provider.id}",
+        pin_action=f"/login/{step.provider.id}",
         presented_email=email,
     )
 
 
-def _pin_page(
-    context: Context,
-    request: LoginRequest | None,
-    purpose: str,
-    provider: IdentityProvider,
-    email: str,
-    *,
-    error: str = "",
-) -> PinPage:
+def _pin_page(step: Step, email: str, *, error: str = "") -> PinPage:
     return PinPage(
-        frame=context.frame(request),
-        purpose=purpose,
+        frame=step.context.frame(step.request),
+        purpose=step.purpose,
         error=error,
         sent_to=email,
-        action=f"/login/{provider.id}/pin",
-        resend_action=f"/login/{provider.id}/resend",
-        restart_url=path("/login", request, purpose=purpose),
+        action=f"/login/{step.provider.id}/pin",
+        resend_action=f"/login/{step.provider.id}/resend",
+        restart_url=step.path("/login"),
     )
