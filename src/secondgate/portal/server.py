@@ -12,7 +12,16 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import hdrs, web
 
-from secondgate.errors import Forbidden, NotSignedIn, Reason, Rejected, TokenRejected, TooManyAttempts, Unavailable
+from secondgate.errors import (
+    Forbidden,
+    NotSignedIn,
+    ProofRejected,
+    Reason,
+    Rejected,
+    TokenRejected,
+    TooManyAttempts,
+    Unavailable,
+)
 from secondgate.portal import account, application_host, challenge, enrol, sign_in
 from secondgate.portal.application_host import message_page
 from secondgate.portal.assets import STATIC_FILES, STATIC_PATH
@@ -145,7 +154,9 @@ def _rejection(request: web.Request, context: Context | None, error: Rejected) -
     status, words = status_of(error), words_for(error)
     headers = {hdrs.RETRY_AFTER: str(error.resets_in_s)} if isinstance(error, TooManyAttempts) else {}
     if request.content_type == "application/json":
-        return web.json_response({"error": words, "reason": error.reason}, status=status, headers=headers)
+        # Why a proof failed is for the log: one answer for all tells nothing about other people's authenticators.
+        reason = {} if isinstance(error, ProofRejected) else {"reason": error.reason}
+        return web.json_response({"error": words, **reason}, status=status, headers=headers)
     if isinstance(error, NotSignedIn):
         return see_other("/login")
     kind = _KINDS.get(type(error), MessageKind.REFUSED)
