@@ -194,6 +194,20 @@ async def test_of_two_first_enrolments_at_once_one_wins(world: World, ann: Perso
 
 
 @pytest.mark.case(78)
+async def test_an_enrolment_that_another_one_overtakes_is_not_the_first(world: World, ann: Person) -> None:
+    login = await ann.sign_in()
+    eve = Person(world, address="203.0.113.66")
+    await eve.sign_in()
+    await ann.set_up_app()
+    world.live_steps.after["claim"] = eve.enrol
+    with pytest.raises(Conflict) as refused:
+        await ann.confirm_app()
+    assert refused.value.reason is Reason.NOT_FIRST
+    (one,) = await world.durable.list_authenticators(login.person_id)
+    assert one.method is Method.SECURITY_KEY
+
+
+@pytest.mark.case(78)
 async def test_a_first_enrolment_begun_before_the_first_one_was_finished_is_refused(world: World, ann: Person) -> None:
     await ann.sign_in()
     eve = Person(world, address="203.0.113.66")

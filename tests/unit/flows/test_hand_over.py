@@ -155,6 +155,17 @@ async def test_a_token_for_a_session_of_another_person_opens_nothing(world: Worl
     for changed in ({"sub": "another"}, {"sid": "another"}, {"aud": "https://other.example.com"}, {"iss": "x"}):
         token = world.services.keys.sign(TokenKind.SESSION, {**claims, **changed})
         assert await load_application_session(world.services, token=token, host=WIKI) is None
+    moved = world.services.keys.sign(TokenKind.SESSION, {**claims, "aud": "https://other.example.com"})
+    assert await load_application_session(world.services, token=moved, host="other.example.com") is None
+
+
+async def test_a_session_ends_by_the_clock_even_where_the_store_keeps_it(world: World, ready: Person) -> None:
+    await ready.enter()
+    session = await ready.session()
+    assert session is not None
+    ended = replace(session, expires_at=int(world.now))
+    await world.services.sessions.save_application_session(ended, now=int(world.now) - 100)
+    assert await ready.session() is None
 
 
 Interruption = Callable[[World, str], Awaitable[object]]

@@ -110,6 +110,13 @@ async def test_a_login_lasts_as_long_as_the_organization_says(world: World, ann:
     assert await ann.find_login() is None
 
 
+async def test_a_login_ends_by_the_clock_even_where_the_store_keeps_it(world: World, ann: Person) -> None:
+    login = await ann.sign_in()
+    world.now = login.expires_at
+    await world.services.sessions.save_login(login, now=login.expires_at - 100)
+    assert await ann.find_login() is None
+
+
 async def test_proving_does_not_make_a_login_last_longer(world: World, ann: Person) -> None:
     first = await ann.sign_in()
     world.now += 3600
