@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
@@ -28,6 +29,7 @@ from secondgate.proxied import Arrival, ProxyTrust, read_arrival
 
 log = structlog.get_logger("secondgate.gate")
 
+_NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 ACCESS_EMAIL = "Cf-Access-Authenticated-User-Email"
 ACCESS_ASSERTION = "Cf-Access-Jwt-Assertion"
 CHECKS = Counter("secondgate_checks_total", "Checks that proxies asked for", ["dialect", "outcome"])
@@ -75,20 +77,27 @@ def _handler(gate: Gate, dialect: Dialect) -> Callable[[web.Request], Awaitable[
             arrival.verify_trusted()
             original = dialect.parse(arrival.headers)
             verdict = await verify(gate.services, _question(gate, arrival, original))
+            return answer(gate, dialect, arrival, original, verdict)
         except Unavailable as error:
             log.error("check.unavailable", dialect=dialect.name, reason=str(error))  # noqa: TRY400 - names the cause
-            CHECKS.labels(dialect.name, "unavailable").inc()
-            return web.Response(
-                status=503, text="It cannot be checked now whether you may open this.\n", headers={"Retry-After": "5"}
-            )
+            return _unavailable(dialect)
         except Rejected as error:
             peer = request.remote or "unix"
             log.warning("check.refused", dialect=dialect.name, reason=error.reason, detail=error.detail, peer=peer)
             CHECKS.labels(dialect.name, "malformed" if isinstance(error, Malformed) else "untrusted").inc()
             return web.Response(status=403, text="This request cannot be checked.\n", headers=_no_store())
-        return answer(gate, dialect, arrival, original, verdict)
+        except Exception:
+            log.exception("check.error", dialect=dialect.name)
+            return _unavailable(dialect)
 
     return handle
+
+
+def _unavailable(dialect: Dialect) -> web.Response:
+    """Say that it cannot be told now; what went wrong stands in the log."""
+    CHECKS.labels(dialect.name, "unavailable").inc()
+    text = "It cannot be checked now whether you may open this.\n"
+    return web.Response(status=503, text=text, headers={"Retry-After": "5", **_no_store()})
 
 
 def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, verdict: Verdict) -> web.Response:
@@ -98,7 +107,7 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
     match decision:
         case Allow():
             headers = _identity(gate, verdict)
-            if dialect.returns_cookie and (rest := without_cookies(arrival.cookie, gate.our_cookies)):
+            if dialect.returns_cookie and (rest := _upstream_cookies(gate, arrival)):
                 headers[hdrs.COOKIE] = rest
             return web.Response(status=200, headers=headers)
         case SignIn(reason) | StepUp(reason=reason):
@@ -142,6 +151,14 @@ def _identity(gate: Gate, verdict: Verdict) -> dict[str, str]:
 def _field(text: str) -> str:
     """Give text as a header field's value: without control characters, whatever an identity provider sent."""
     return "".join(character for character in text if character.isprintable()).strip()
+
+
+def _upstream_cookies(gate: Gate, arrival: Arrival) -> str:
+    """Give the client's cookies without ours, and without those that are no UTF-8: no answer carries them unchanged."""
+    rest = without_cookies(arrival.cookie, gate.our_cookies)
+    if not _NO_UTF8.search(rest):
+        return rest
+    return ";".join(pair for pair in rest.split(";") if not _NO_UTF8.search(pair)).strip(" ")
 
 
 def _sign_in(
