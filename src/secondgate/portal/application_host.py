@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+import structlog
 from aiohttp import hdrs, web
 
 from secondgate.errors import Forbidden, NotFound, Reason
@@ -22,6 +23,8 @@ from secondgate.portal.pages import Choice, Frame, MessageKind, MessagePage
 from secondgate.protocol.cookie import application_cookie_name, host_cookie_name, parse_cookie, set_cookie
 from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.protocol.return_to import parse_return_path
+
+log = structlog.get_logger("secondgate.portal")
 
 NONCE = "secondgate_nonce"
 
@@ -61,7 +64,11 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
             old=await _session(context, host),
         )
     except Forbidden as error:
-        await services.audit("hand_over.rejected", actor="", address=str(context.browser.address), reason=error.reason)
+        if error.reason is Reason.UNKNOWN_OR_USED:  # anybody can make codes up, and the audit log grows for ever
+            log.info("hand_over.unknown", address=str(context.browser.address))
+        else:
+            address = str(context.browser.address)
+            await services.audit("hand_over.rejected", actor="", address=address, reason=error.reason)
         kind = MessageKind.COOKIES if nonce is None else MessageKind.EXPIRED
         return page(message_page(context, kind, way_on=Choice("Try again", "/")), status=403)
     name = application_cookie_name(secure=secure)

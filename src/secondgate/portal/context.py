@@ -182,9 +182,12 @@ def see_other(location: str) -> web.Response:
 
 async def read_form(request: web.Request, context: Context) -> Mapping[str, str]:
     """Read a form that this browser got from us. Raises Forbidden(CROSS_SITE), Malformed."""
-    if request.content_type != "application/x-www-form-urlencoded":
+    if request.content_type != "application/x-www-form-urlencoded" or (request.charset or "utf-8").lower() != "utf-8":
         raise Forbidden(Reason.CROSS_SITE, "a form of another type")
-    data = await request.post()
+    try:
+        data = await request.post()
+    except UnicodeDecodeError:
+        raise Malformed("form", "must be UTF-8") from None
     fields = {name: value for name, value in data.items() if isinstance(value, str)}
     _verify_same_site(context, fields.get("csrf_token"))
     return fields
@@ -212,5 +215,6 @@ def _verify_same_site(context: Context, presented_token: str | None) -> None:
         raise Forbidden(Reason.CROSS_SITE, "another origin")
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise Forbidden(Reason.CROSS_SITE, "another site")
-    if context.is_state_new or not hmac.compare_digest((presented_token or "").encode(), context.csrf_token.encode()):
+    presented = (presented_token or "").encode("utf-8", "surrogatepass")
+    if context.is_state_new or not hmac.compare_digest(presented, context.csrf_token.encode()):
         raise Forbidden(Reason.CROSS_SITE, "no token of this browser")

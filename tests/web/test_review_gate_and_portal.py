@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from secondgate.store.sessions import Sessions
+from tests.web.browser import FORM, Browser, Person
+from tests.web.site import DIALECTS, FORWARD_AUTH, NAVIGATION, PORTAL, Site
+
+WIKI = "https://wiki.example.com/page"
+
+
+async def test_a_cookie_that_is_no_utf8_is_left_out_and_keeps_nobody_out(site: Site, ann: Person) -> None:
+    await ann.log_in_with_totp(WIKI)
+    cookie = f"{ann.session('wiki.example.com')}; legacy=caf\udce9; b=2"
+    answer = await site.check(FORWARD_AUTH, WIKI, cookie=cookie)
+    assert (answer.status, answer.get("Cookie")) == (200, "b=2")
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"csrf_token=%ff&email=\xe9", b"csrf_token=%ed%a0%80"])
+async def test_a_form_that_is_no_utf8_is_malformed_and_no_error_of_ours(ann: Person, body: bytes) -> None:
+    await ann.browser.open(PORTAL)
+    fields = [*NAVIGATION, ("Content-Type", FORM), ("Origin", PORTAL)]
+    answer = await ann.browser.request("POST", f"{PORTAL}/logout", fields, body)
+    assert answer.status in (400, 403), answer.status
+
+
+@pytest.mark.parametrize("charset", ["undefined", "utf-16", "punycode", "nonsense", "idna"])
+async def test_a_form_in_an_odd_charset_is_refused(ann: Person, charset: str) -> None:
+    await ann.browser.open(PORTAL)
+    fields = [*NAVIGATION, ("Content-Type", f"{FORM}; charset={charset}"), ("Origin", PORTAL)]
+    answer = await ann.browser.request("POST", f"{PORTAL}/logout", fields, b"csrf_token=\xff\xd8\xff")
+    assert 400 <= answer.status < 500, answer.status
+
+
+async def test_odd_bytes_in_a_token_of_a_form_are_no_error_of_ours(ann: Person) -> None:
+    await ann.browser.open(PORTAL)
+    fields = [("Content-Type", "application/json"), ("Origin", PORTAL), ("X-CSRF-Token", "\udcff")]
+    answer = await ann.browser.request("POST", f"{PORTAL}/challenge/options", fields, b"{}")
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize("code", ["\udcff", "%ff", "%ed%a0%80", "%00", "a" * 9000])
+async def test_an_odd_code_at_the_callback_is_refused(ann: Person, code: str) -> None:
+    answer = await ann.browser.request("GET", f"https://wiki.example.com/.secondgate/callback?code={code}")
+    assert answer.status in (400, 403), answer.status
+
+
+async def test_made_up_codes_write_nothing(site: Site) -> None:
+    before = site.rows()
+    for number in range(3):
+        await Browser(site).open(f"https://wiki.example.com/.secondgate/callback?code=made-up-{number}")
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_mistake_of_ours_in_a_check_is_an_outage_and_no_answer(
+    site: Site, ann: Person, dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ann.log_in_with_totp(WIKI)
+
+    async def fail(_self: Sessions, _id: str) -> None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(Sessions, "load_application_session", fail)
+    answer = await site.check(dialect, WIKI, cookie=ann.session("wiki.example.com"))
+    assert answer.status == 503
+    assert not answer.all("Set-Cookie")
+    assert b"mistake" not in answer.body
