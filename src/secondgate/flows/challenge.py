@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 
-from secondgate.errors import ProofRejected, Reason, Rejected
+from secondgate.errors import NotFound, ProofRejected, Reason, Rejected
 from secondgate.flows.browser import Browser, RenewedLogin
 from secondgate.flows.proof import Ceremony, Purpose, complete_proof
 from secondgate.flows.services import Services
-from secondgate.flows.window import open_window
+from secondgate.flows.window import close_window, open_window
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator
 from secondgate.model.session import Login
@@ -43,9 +43,8 @@ async def complete_totp(
     Raises Malformed (nothing is counted), TooManyAttempts, ProofRejected: WRONG_CODE, CODE_USED.
     """
     presented_code = parse_code(code)
-    address = str(browser.address)
     attempt_id = await services.durable.claim_attempt(
-        person_id=login.person_id, address=address, limits=services.limits, now=services.now()
+        person_id=login.person_id, address=browser.network, limits=services.limits, now=services.now()
     )
     try:
         authenticator = await _verify_and_claim_code(services, login, presented_code)
@@ -167,6 +166,10 @@ async def _succeed(
     renewed = await complete_proof(services, browser, login, authenticator)
     if purpose is Purpose.DEVICES:
         await open_window(services, renewed.login)
+        # Looked at again after the window was written: whoever deletes an authenticator closes windows afterwards.
+        if await services.durable.load_authenticator(login.person_id, authenticator.id) is None:
+            await close_window(services, renewed.login)
+            raise NotFound(Reason.NOT_FOUND, "the authenticator was deleted meanwhile")
     await _audit(services, browser, login, "mfa.succeeded", method=authenticator.method, purpose=purpose)
     return renewed
 

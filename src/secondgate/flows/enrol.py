@@ -15,7 +15,7 @@ from secondgate.flows.challenge import CHALLENGE_BYTES, claim_ceremony, save_cer
 from secondgate.flows.proof import Purpose, complete_proof
 from secondgate.flows.services import Services
 from secondgate.flows.sessions import end_sessions_of_authenticator
-from secondgate.flows.window import verify_may_change_authenticators
+from secondgate.flows.window import close_other_windows, verify_may_change_authenticators
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator
 from secondgate.model.secret import Secret
@@ -88,7 +88,7 @@ async def complete_totp_enrolment(
     if seed is None:
         raise ProofRejected(Reason.EXPIRED)
     attempt_id = await services.durable.claim_attempt(
-        person_id=login.person_id, address=str(browser.address), limits=services.limits, now=services.now()
+        person_id=login.person_id, address=browser.network, limits=services.limits, now=services.now()
     )
     step = verify_code(seed, presented_code, now=services.now())
     if await services.live.claim(Kind.PENDING_TOTP, login.id) is None:
@@ -172,6 +172,8 @@ async def rename_authenticator(services: Services, login: Login, authenticator_i
 async def remove_authenticator(services: Services, browser: Browser, login: Login, authenticator_id: str) -> None:
     """Delete one of the person's authenticators; the sessions that it carried end.
 
+    So do device windows in other browsers: one may have been opened with it by somebody who found or stole it.
+
     Raises Forbidden(WINDOW_CLOSED), NotFound.
     """
     await verify_may_change_authenticators(services, login)
@@ -179,6 +181,7 @@ async def remove_authenticator(services: Services, browser: Browser, login: Logi
     if not await services.durable.delete_authenticator(login.person_id, authenticator_id):
         raise NotFound(Reason.NOT_FOUND)
     await end_sessions_of_authenticator(services, login.person_id, authenticator_id)
+    await close_other_windows(services, login)
     await _audit(services, browser, login, "authenticator.removed", id=authenticator_id, method=authenticator.method)
 
 

@@ -54,6 +54,18 @@ async def move_window(services: Services, *, old: Login, new: Login) -> None:
     await services.live.delete(Kind.DEVICE_WINDOW, old.id)
 
 
+async def close_window(services: Services, login: Login) -> None:
+    """Close the window of a login."""
+    await services.live.delete(Kind.DEVICE_WINDOW, login.id)
+
+
+async def close_other_windows(services: Services, login: Login) -> None:
+    """Close the person's windows in all logins but this one."""
+    for record in await services.live.list_owned(Kind.DEVICE_WINDOW, login.person_id):
+        if record.key != login.id:
+            await services.live.delete(Kind.DEVICE_WINDOW, record.key)
+
+
 async def verify_may_change_authenticators(services: Services, login: Login) -> bool:
     """Prove that this login may change authenticators now; gives whether the person has none yet.
 
