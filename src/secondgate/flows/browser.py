@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
 
 from secondgate.flows.services import Services
 from secondgate.model.policy import Address
@@ -25,6 +26,13 @@ class Browser:
     device_token_id: str
     address: Address
     login: Login | None = None
+
+    @property
+    def network(self) -> str:
+        """Give what limits count as one address: with IPv6 the /64 of one subscriber (RFC 4291, section 2.5.4)."""
+        if isinstance(self.address, IPv6Address):
+            return str(IPv6Network((self.address, 64), strict=False))
+        return str(self.address)
 
 
 @dataclass(frozen=True, slots=True)

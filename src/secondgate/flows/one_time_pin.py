@@ -49,8 +49,10 @@ async def begin_one_time_pin(services: Services, browser: Browser, *, email: str
     Raises Malformed, TooManyAttempts, Unavailable.
     """
     email = parse_email(email)
-    await _count(services, f"pin-address:{browser.address}", *REQUESTS_PER_ADDRESS)
-    await _count(services, f"pin-email:{hashlib.sha256(email.encode()).hexdigest()}", *REQUESTS_PER_EMAIL)
+    await _count(services, f"pin-address:{browser.network}", *REQUESTS_PER_ADDRESS)
+    device_id = await _proven_device(services, browser, email=email)
+    key = f"pin-email:{hashlib.sha256(email.encode()).hexdigest()}:{device_id}"
+    await _count(services, key, *REQUESTS_PER_EMAIL)
     pin = f"{int.from_bytes(services.random_bytes(16), 'big') % 1_000_000:06d}"
     pending = PendingPin(services.new_id(), email, provider.id, "")
     pending = PendingPin(pending.id, email, provider.id, _pin_mac(services, pending.id, pin))
@@ -82,7 +84,7 @@ async def complete_one_time_pin(services: Services, browser: Browser, *, pin: ob
         await services.live.delete(Kind.PIN, browser.state_id)
         raise ProofRejected(Reason.EXPIRED)
     attempt_id = await services.durable.claim_attempt(
-        person_id="", address=str(browser.address), limits=services.limits, now=services.now()
+        person_id="", address=browser.network, limits=services.limits, now=services.now()
     )
     if not hmac.compare_digest(pending.mac, _pin_mac(services, pending.id, digits)):
         await services.audit("pin.rejected", actor=pending.email, address=str(browser.address))
@@ -116,6 +118,20 @@ def may_log_in_somewhere(services: Services, browser: Browser, *, email: str, pr
         if not isinstance(decision, Refuse):
             return True
     return False
+
+
+async def _proven_device(services: Services, browser: Browser, *, email: str) -> str:
+    """Give the browser's lasting id where the person proved MFA in it; otherwise nothing.
+
+    What is asked for in such a browser is counted apart, so that strangers who ask for PINs lock nobody out of it.
+    """
+    known = await services.live.load(Kind.DEVICE, browser.device_token_id) if browser.device_token_id else None
+    person = await services.durable.load_person_by_email(email) if known else None
+    if known is None or person is None:
+        return ""
+    device_id = known.decode()
+    proven = {mfa.device_id for mfa in await services.sessions.list_mfa_sessions(person.id)}
+    return device_id if device_id in proven else ""
 
 
 def _pin_mac(services: Services, pending_id: str, pin: str) -> str:
