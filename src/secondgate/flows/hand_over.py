@@ -112,6 +112,9 @@ async def complete_hand_over(
         raise Forbidden(Reason.OTHER_BROWSER)
     if host != value.host:
         raise Forbidden(Reason.UNKNOWN_HOST)
+    # Used up before its grants are kept: what others ended meanwhile does not come back.
+    if old is not None and not await services.sessions.delete_application_session(old.id):
+        old = None
     now = services.now()
     grants = value.grants + _kept_grants(old, value, now=now)
     identifier = new_token(services.random_bytes)
@@ -127,8 +130,6 @@ async def complete_hand_over(
     )
     await services.sessions.save_application_session(session, now=now)
     await _verify_still_valid(services, session)
-    if old is not None:
-        await services.sessions.delete_application_session(old.id)
     claims = {
         "iss": services.portal_origin,
         "aud": services.origin_of(host),
@@ -187,7 +188,9 @@ def _grants(
             known = Evidence(evidence.mfa)
             verdict = decide(access.rulebook, application, visitor, known, stage=Stage.LOGIN, now=now)
         if isinstance(verdict, Allow) and not verdict.is_bypass:
-            young = evidence.mfa
+            # Where nothing is asked for, an old proof says nothing: neither to the application, nor here later.
+            max_age_s = access.rulebook.organization.mfa.session_duration_s
+            young = tuple(mfa for mfa in evidence.mfa if now - mfa.at < max_age_s)
             if verdict.requirement is not None:
                 young = mfa_young_enough(verdict.requirement, evidence, now=now)
             grants.append(_grant(services, login, application, verdict, young))
