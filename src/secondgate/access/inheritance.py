@@ -42,7 +42,11 @@ def compile_organization(shape: OrganizationShape) -> Organization:
         name=shape.name,
         mfa=MfaConfig()
         if mfa is None
-        else MfaConfig(mfa.allowed_authenticators, seconds(mfa.session_duration, DEFAULT_DURATION_S)),
+        else MfaConfig(
+            mfa.allowed_authenticators,
+            seconds(mfa.session_duration, DEFAULT_DURATION_S),
+            optional_seconds(mfa.amr_duration),
+        ),
         mfa_required_for_all_apps=shape.mfa_required_for_all_apps,
         session_duration_s=seconds(shape.session_duration, DEFAULT_DURATION_S),
     )

@@ -14,6 +14,7 @@ from secondgate.access.shapes import AccessShapes, ApplicationShape, MfaOverride
 from secondgate.model.application import MfaCheck
 from secondgate.model.organization import effective_mfa
 from secondgate.model.policy import PolicyAction
+from secondgate.protocol.duration import parse_duration
 
 
 def find_mfa_problems(shapes: AccessShapes, *, at: str) -> tuple[Finding, ...]:
@@ -30,12 +31,32 @@ def find_mfa_problems(shapes: AccessShapes, *, at: str) -> tuple[Finding, ...]:
                 needs,
             )
         )
+    findings.extend(_amr_problems(shapes, f"{organization}.mfa_config"))
     for number, application in enumerate(shapes.applications):
         place = f"{at}.applications[{number}]"
         for path, owner, override in _overrides(application, place):
             findings.extend(_override_problems(shapes, path, owner, override, needs))
         findings.extend(_unloadable(shapes, application, place, needs))
     return tuple(findings)
+
+
+def _amr_problems(shapes: AccessShapes, at: str) -> Iterator[Finding]:
+    """Find where the two spellings of AMR matching say different things."""
+    config = shapes.organization.mfa_config
+    if config is None:
+        return
+    needs = tuple(
+        f"{at}.{name}" for name in ("amr_matching_session_duration", "amr_matching_enabled", "amr_session_duration")
+    )
+    short, long = config.amr_matching_session_duration, config.amr_session_duration
+    if short is not None and config.amr_matching_enabled is False:
+        yield Finding(needs[1], "is false, but amr_matching_session_duration turns AMR matching on", needs)
+    elif short is not None and long is not None:
+        seconds = [parse_duration(text, field=at) for text in (short, long)]
+        if seconds[0] != seconds[1]:
+            yield Finding(needs[2], f"is {long}, but amr_matching_session_duration is {short}; give one of them", needs)
+    elif short is None and long is not None and not config.amr_matching_enabled:
+        yield Finding(needs[2], "says nothing without amr_matching_enabled: true", needs)
 
 
 def _overrides(application: ApplicationShape, at: str) -> Iterator[tuple[str, str, MfaOverrideShape]]:

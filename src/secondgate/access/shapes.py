@@ -30,20 +30,33 @@ from secondgate.model.application import MfaCheck
 from secondgate.model.organization import Method
 from secondgate.model.policy import PolicyAction
 
+DEFAULT_AMR_DURATION = "24h"
 _NOT_YET_SETTINGS = frozenset(
     ("mfa_floor", "recovery_codes", "first_enrollment", "first_enrollment_networks", "user_verification")
 )
 
 
 class MfaConfigShape(Shape):
-    """The organization's `mfa_config`. `allowed_authenticators: []` turns MFA off."""
+    """The organization's `mfa_config`. `allowed_authenticators: []` turns MFA off.
 
-    NOT_YET: ClassVar[frozenset[str]] = frozenset(
-        ("amr_matching_session_duration", "amr_matching_enabled", "amr_session_duration", "required_aaguids")
-    )
+    AMR matching has two spellings: `amr_matching_session_duration` (absent: off), and `amr_matching_enabled` with
+    `amr_session_duration`.
+    """
+
+    NOT_YET: ClassVar[frozenset[str]] = frozenset(("required_aaguids",))
 
     allowed_authenticators: tuple[Method, ...] = ()
     session_duration: Duration | None = None
+    amr_matching_session_duration: Duration | None = None
+    amr_matching_enabled: Flag | None = None
+    amr_session_duration: Duration | None = None
+
+    @property
+    def amr_duration(self) -> str | None:
+        """For how long the identity provider's MFA counts, as it was written; None: AMR matching is off."""
+        if self.amr_matching_session_duration is not None:
+            return self.amr_matching_session_duration
+        return (self.amr_session_duration or DEFAULT_AMR_DURATION) if self.amr_matching_enabled else None
 
 
 class MfaOverrideShape(Shape):

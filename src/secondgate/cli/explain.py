@@ -18,6 +18,7 @@ from secondgate.cli.output import say, say_json
 from secondgate.config import Settings
 from secondgate.errors import Malformed
 from secondgate.flows.services import Services
+from secondgate.model.amr import identity_provider_mfa
 from secondgate.model.explanation import explain
 from secondgate.model.person import Identity, IdentitySource, Person
 from secondgate.model.policy import Address, Visitor
@@ -108,6 +109,8 @@ async def _load_known(services: Services, email: str) -> tuple[Person | None, Id
         for session in await services.sessions.list_mfa_sessions(person.id)
         if session.authenticator_id in existing
     )
+    if newest is not None:
+        mfa += identity_provider_mfa(newest)
     identity = newest.identity if newest else _assumed_identity(services, email, person.name)
     return person, identity, mfa
 

@@ -16,9 +16,9 @@ from secondgate.flows.browser import Browser
 from secondgate.flows.login_request import REQUEST_TTL_S, LoginRequest
 from secondgate.flows.proof import load_evidence
 from secondgate.flows.services import Services
+from secondgate.model.amr import own_amr_values
 from secondgate.model.application import Application
 from secondgate.model.decision import Allow, Decision, Evidence, Refuse, Stage, decide, mfa_young_enough
-from secondgate.model.person import AMR_OF_METHOD
 from secondgate.model.policy import Visitor
 from secondgate.model.session import ApplicationSession, Grant, Login, MfaSession
 from secondgate.protocol.jwt import TokenKind
@@ -93,8 +93,15 @@ async def begin_hand_over(
         application=request.application_id,
         policy=decision.policy.id,
         method=decision.by.method if decision.by else "",
+        proved_at=_where(decision),
     )
     return f"{services.origin_of(request.host)}/.secondgate/callback?{urlencode({'code': code})}"
+
+
+def _where(decision: Allow) -> str:
+    if decision.by is None:
+        return ""
+    return "identity_provider" if decision.by.is_from_identity_provider else "secondgate"
 
 
 async def complete_hand_over(
@@ -153,7 +160,8 @@ async def _verify_still_valid(services: Services, session: ApplicationSession) -
     else:
         existing = {a.id for a in await services.durable.list_authenticators(person.id)}
         logins = await services.sessions.list_logins(person.id)
-        if any(mfa.authenticator_id not in existing for grant in session.grants for mfa in grant.mfa) or not any(
+        own = [mfa for grant in session.grants for mfa in grant.mfa if not mfa.is_from_identity_provider]
+        if any(mfa.authenticator_id not in existing for mfa in own) or not any(
             login.device_id == session.device_id for login in logins
         ):
             reason = Reason.SESSION_ENDED
@@ -203,7 +211,7 @@ def _grant(
     now = services.now()
     identity = login.identity
     duration_s = verdict.policy.session_duration_s or application.session_duration_s
-    own_amr = [AMR_OF_METHOD[session.method] for session in mfa] + (["mfa"] if mfa else [])
+    own_amr = own_amr_values(mfa)
     claims: dict[str, object] = {
         "iss": services.portal_origin,
         "aud": [application.aud],
@@ -216,7 +224,7 @@ def _grant(
         "identity_nonce": services.new_id(),
         "amr": list(dict.fromkeys([*identity.amr, *own_amr])),
         "auth_time": identity.auth_time if identity.auth_time is not None else login.at,
-        "mfa": {session.method: session.at for session in mfa},
+        "mfa": {session.method: session.at for session in sorted(mfa, key=lambda one: one.at)},
     }
     assertion = services.keys.sign(TokenKind.ASSERTION, claims)
     return Grant(application.id, now, now + duration_s, mfa, assertion)

@@ -9,6 +9,7 @@ from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.browser import Browser, RenewedLogin
 from secondgate.flows.services import Services
 from secondgate.flows.sign_in import renew_login
+from secondgate.model.amr import identity_provider_mfa
 from secondgate.model.decision import Evidence
 from secondgate.model.person import Authenticator
 from secondgate.model.session import Login, MfaSession
@@ -59,11 +60,14 @@ async def complete_proof(
 
 
 async def load_evidence(services: Services, login: Login, *, login_began_at: int | None) -> Evidence:
-    """Give the MFA sessions of this person in this browser whose authenticators still exist."""
+    """Give the proofs of this login: MFA sessions of this browser, and the MFA that the identity provider vouches for.
+
+    An MFA session counts only while its authenticator exists.
+    """
     existing = {authenticator.id for authenticator in await services.durable.list_authenticators(login.person_id)}
     sessions = tuple(
         session
         for session in await services.sessions.list_mfa_sessions(login.person_id)
         if session.device_id == login.device_id and session.authenticator_id in existing
     )
-    return Evidence(sessions, login_began_at)
+    return Evidence((*sessions, *identity_provider_mfa(login)), login_began_at)

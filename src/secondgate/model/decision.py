@@ -121,10 +121,15 @@ def decide(
 
 def mfa_young_enough(requirement: MfaRequirement, evidence: Evidence, *, now: int) -> tuple[MfaSession, ...]:
     """Select the MFA sessions whose age a login with this requirement accepts, whatever their method."""
-    if requirement.max_age_s == 0:
-        began_at = evidence.login_began_at
-        return tuple(session for session in evidence.mfa if began_at is not None and session.at >= began_at)
-    return tuple(session for session in evidence.mfa if now - session.at < requirement.max_age_s)
+    began_at = evidence.login_began_at
+
+    def is_young(session: MfaSession) -> bool:
+        max_age_s = requirement.amr_max_age_s if session.is_from_identity_provider else requirement.max_age_s
+        if max_age_s is None:
+            return False
+        return now - session.at < max_age_s if max_age_s else began_at is not None and session.at >= began_at
+
+    return tuple(filter(is_young, evidence.mfa))
 
 
 def _judge_mfa(
@@ -136,9 +141,10 @@ def _judge_mfa(
     stage: Stage,
     now: int,
 ) -> Decision:
-    of_method = [session for session in evidence.mfa if session.method in requirement.methods]
+    counted = [s for s in evidence.mfa if requirement.amr_max_age_s is not None or not s.is_from_identity_provider]
+    of_method = [session for session in counted if session.method in requirement.methods]
     if not of_method:
-        return StepUp(policy, requirement, Reason.MFA_METHOD if evidence.mfa else Reason.MFA_MISSING)
+        return StepUp(policy, requirement, Reason.MFA_METHOD if counted else Reason.MFA_MISSING)
     if stage is Stage.LOGIN or (application.mfa_check is MfaCheck.EVERY_REQUEST and requirement.max_age_s > 0):
         young = mfa_young_enough(requirement, evidence, now=now)
         of_method = [session for session in of_method if session in young]

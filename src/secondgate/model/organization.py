@@ -33,10 +33,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MfaConfig:
-    """The organization's `mfa_config`. No `allowed_authenticators`: MFA is off."""
+    """The organization's `mfa_config`. No `allowed_authenticators`: MFA is off.
+
+    `amr_matching_session_duration_s` is for how long an MFA at the identity provider counts; None: not at all.
+    """
 
     allowed_authenticators: tuple[Method, ...] = ()
     session_duration_s: int = 24 * 3600
+    amr_matching_session_duration_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,8 @@ class Organization:
 class MfaRequirement:
     """What an application asks of a person here and now.
 
-    `max_age_s` is how old an MFA may be at login; 0 asks at every login. The two `…_from` say which
-    object decided, for explanations.
+    `max_age_s` is how old an MFA may be at login; 0 asks at every login. `amr_max_age_s` is the same for one made at
+    the identity provider; None: those do not count. The `…_from` say which object decided, for explanations.
     """
 
     methods: tuple[Method, ...]
@@ -74,6 +78,7 @@ class MfaRequirement:
     required_from: Level
     methods_from: Level
     max_age_from: Level
+    amr_max_age_s: int | None = None
 
 
 def effective_mfa(
@@ -105,4 +110,5 @@ def effective_mfa(
     methods, methods_from = inherit(lambda o: o.allowed_authenticators, organization.mfa.allowed_authenticators)
     max_age_s, max_age_from = inherit(lambda o: o.session_duration_s, organization.mfa.session_duration_s)
     allowed = tuple(method for method in methods if method in organization.mfa.allowed_authenticators)
-    return MfaRequirement(allowed, max_age_s, required_from, methods_from, max_age_from)
+    amr_max_age_s = organization.mfa.amr_matching_session_duration_s
+    return MfaRequirement(allowed, max_age_s, required_from, methods_from, max_age_from, amr_max_age_s)

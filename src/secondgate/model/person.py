@@ -10,9 +10,6 @@ from enum import StrEnum
 
 from secondgate.model.organization import Method
 
-AMR_OF_METHOD: dict[Method, str] = {Method.TOTP: "otp", Method.SECURITY_KEY: "hwk", Method.BIOMETRICS: "fpt"}
-"""What an application is told about a method used here (RFC 8176; `mfa` stands beside it)."""
-
 
 class IdentitySource(StrEnum):
     """What vouched for an identity."""

@@ -27,13 +27,21 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class MfaSession:
-    """That a person proved a method in a browser at a time, with which authenticator."""
+    """That a person proved a method in a browser at a time, with which authenticator.
+
+    `authenticator_id` is empty where the identity provider says that it saw the proof.
+    """
 
     person_id: str
     device_id: str
     method: Method
     authenticator_id: str
     at: int
+
+    @property
+    def is_from_identity_provider(self) -> bool:
+        """Whether the proof was made at the identity provider, and not here."""
+        return not self.authenticator_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.application_session import load_application_session
 from secondgate.flows.hand_over import complete_hand_over
 from secondgate.flows.login_request import REQUEST_TTL_S, sign_login_request
+from secondgate.model.amr import own_amr_values
 from secondgate.model.application import AmbiguousPathError
-from secondgate.model.person import AMR_OF_METHOD
 from secondgate.model.session import ApplicationSession
 from secondgate.portal.context import Context, context_of, page, request_host
 from secondgate.portal.pages import Choice, Frame, MessageKind, MessagePage
@@ -89,8 +89,7 @@ async def give_identity(request: web.Request) -> web.StreamResponse:
     if session is None:
         return web.json_response({"error": "not logged in"}, status=401)
     identity = session.identity
-    mfa = {m.method: m.at for grant in session.grants for m in grant.mfa}
-    own_amr = [AMR_OF_METHOD[method] for method in mfa] + (["mfa"] if mfa else [])
+    proofs = sorted((mfa for grant in session.grants for mfa in grant.mfa), key=lambda mfa: mfa.at)
     answer = {
         "id": session.person_id,
         "user_uuid": session.person_id,
@@ -98,8 +97,8 @@ async def give_identity(request: web.Request) -> web.StreamResponse:
         "name": identity.name,
         "groups": list(identity.groups),
         "idp": {"id": identity.identity_provider_id, "type": identity.source},
-        "amr": list(dict.fromkeys([*identity.amr, *own_amr])),
-        "mfa": mfa,
+        "amr": list(dict.fromkeys([*identity.amr, *own_amr_values(proofs)])),
+        "mfa": {mfa.method: mfa.at for mfa in proofs},
         "iat": session.created_at,
         "exp": session.expires_at,
     }
@@ -127,4 +126,6 @@ def message_page(context: Context, kind: MessageKind, *, detail: str = "", way_o
 
 async def _session(context: Context, host: str) -> ApplicationSession | None:
     token = parse_cookie(context.arrival.cookie, application_cookie_name(secure=context.portal.secure))
-    return await load_application_session(context.services, token=token, host=host) if token else None
+    session = await load_application_session(context.services, token=token, host=host) if token else None
+    named = context.arrival.identity()
+    return session if session and (named is None or named.email == session.identity.email) else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from secondgate.model.amr import AMR_OF_METHOD
 from secondgate.model.organization import Method
-from secondgate.model.person import AMR_OF_METHOD, folded_email
+from secondgate.model.person import folded_email
 
 
 def test_addresses_are_compared_without_case_and_blanks() -> None:

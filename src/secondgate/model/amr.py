@@ -1,0 +1,46 @@
+"""The identity provider's own MFA: which of our methods its `amr` stands for (RFC 8176, section 2), and since when.
+
+Whether that counts, and for how long, is the organization's setting and decided in `decision`. Values that name no
+method of ours (`pwd`, `sms`, `mfa`, `sc`, `pin`…) say nothing here: they do not tell what was proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from secondgate.model.organization import Method
+from secondgate.model.session import Login, MfaSession
+
+CLOCK_SKEW_S = 60
+METHOD_OF_AMR: dict[str, Method] = {
+    "hwk": Method.SECURITY_KEY,
+    "swk": Method.SECURITY_KEY,
+    "otp": Method.TOTP,
+    "face": Method.BIOMETRICS,
+    "fpt": Method.BIOMETRICS,
+    "iris": Method.BIOMETRICS,
+    "retina": Method.BIOMETRICS,
+    "vbm": Method.BIOMETRICS,
+}
+
+AMR_OF_METHOD: dict[Method, str] = {Method.TOTP: "otp", Method.SECURITY_KEY: "hwk", Method.BIOMETRICS: "fpt"}
+
+
+def own_amr_values(mfa: Iterable[MfaSession]) -> list[str]:
+    """Give the values by which an application is told what was proved here; `mfa` stands beside them."""
+    own = [AMR_OF_METHOD[session.method] for session in mfa if not session.is_from_identity_provider]
+    return [*dict.fromkeys(own), *(["mfa"] if own else [])]
+
+
+def identity_provider_mfa(login: Login) -> tuple[MfaSession, ...]:
+    """Give the proofs that a login's identity provider vouches for.
+
+    They are as old as its `auth_time`; without one, as the login. An `auth_time` after the login, by more than clocks
+    differ, is a mistake or a lie, and nothing is taken from it.
+    """
+    auth_time = login.at if login.identity.auth_time is None else login.identity.auth_time
+    if auth_time > login.at + CLOCK_SKEW_S:
+        return ()
+    at = min(auth_time, login.at)
+    methods = dict.fromkeys(METHOD_OF_AMR[value] for value in login.identity.amr if value in METHOD_OF_AMR)
+    return tuple(MfaSession(login.person_id, login.device_id, method, "", at) for method in methods)
