@@ -30,6 +30,8 @@ PIN_TTL_S = 600
 PIN_TRIES = 5
 REQUESTS_PER_ADDRESS = (20, 600)
 REQUESTS_PER_EMAIL = (5, 600)
+REQUESTS_PER_EMAIL_AND_DAY = (30, 86400)
+"""With five tries a PIN, 150 guesses a day at one address, from however many places they come."""
 _PIN = re.compile(r"[0-9]{6}", re.ASCII)
 
 
@@ -53,6 +55,7 @@ async def begin_one_time_pin(services: Services, browser: Browser, *, email: str
     device_id = await _proven_device(services, browser, email=email)
     key = f"pin-email:{hashlib.sha256(email.encode()).hexdigest()}:{device_id}"
     await _count(services, key, *REQUESTS_PER_EMAIL)
+    await _count(services, f"{key}:day", *REQUESTS_PER_EMAIL_AND_DAY)
     pin = f"{int.from_bytes(services.random_bytes(16), 'big') % 1_000_000:06d}"
     pending = PendingPin(services.new_id(), email, provider.id, "")
     pending = PendingPin(pending.id, email, provider.id, _pin_mac(services, pending.id, pin))

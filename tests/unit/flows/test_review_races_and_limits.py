@@ -7,13 +7,13 @@ import pytest
 
 from secondgate.errors import Forbidden, NotFound, TooManyAttempts
 from secondgate.flows.enrol import remove_authenticator
-from secondgate.flows.one_time_pin import REQUESTS_PER_ADDRESS, REQUESTS_PER_EMAIL
+from secondgate.flows.one_time_pin import REQUESTS_PER_ADDRESS, REQUESTS_PER_EMAIL, REQUESTS_PER_EMAIL_AND_DAY
 from secondgate.flows.proof import Purpose
 from secondgate.flows.sessions import delete_authenticators, end_own_session
 from secondgate.flows.window import load_window
 from secondgate.model.organization import Method, MfaOverride
 from secondgate.protocol.opaque_token import new_token
-from tests.unit.flows.world import Person, World, application, claims_of
+from tests.unit.flows.world import START, Person, World, application, claims_of
 
 
 async def authenticator_id(person: Person, method: Method) -> str:
@@ -115,3 +115,15 @@ async def test_strangers_who_ask_for_pins_lock_nobody_out_of_a_browser_in_which_
         await ready.ask_for_pin()
     with pytest.raises(TooManyAttempts):
         await ready.ask_for_pin()
+
+
+async def test_pins_for_one_address_are_few_a_day_from_however_many_places(world: World) -> None:
+    sent = 0
+    for number in range(80):
+        try:
+            await Person(world, address=f"198.51.100.{number}").ask_for_pin()
+            sent += 1
+        except TooManyAttempts:
+            world.now += REQUESTS_PER_EMAIL[1]
+    assert sent == REQUESTS_PER_EMAIL_AND_DAY[0]
+    assert world.now - START < 86400
