@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from secondgate.store.sessions import Sessions
 from tests.web.browser import FORM, Browser, Person
+from tests.web.conftest import StartSite
 from tests.web.site import DIALECTS, FORWARD_AUTH, NAVIGATION, PORTAL, Site
 
 WIKI = "https://wiki.example.com/page"
@@ -66,3 +69,25 @@ async def test_a_mistake_of_ours_in_a_check_is_an_outage_and_no_answer(
     assert answer.status == 503
     assert not answer.all("Set-Cookie")
     assert b"mistake" not in answer.body
+
+
+def named_by_the_proxy(configuration: dict[str, Any]) -> None:
+    configuration["identity"] = {"headers": [{"email": "X-Auth-Request-Email"}]}
+
+
+@pytest.mark.case(25)
+async def test_the_portal_shows_nobody_the_account_of_somebody_else(start_site: StartSite) -> None:
+    site = await start_site(named_by_the_proxy)
+    ann = Person(site, "ann@example.com")
+    await ann.log_in_with_totp(WIKI)
+    await ann.open_window()
+    ann.browser.named = [("X-Auth-Request-Email", "ben@example.com")]
+    for path in ("/", "/account/devices", "/account/sessions", "/AddMfaDevice", "/challenge?purpose=devices"):
+        answer = await ann.browser.request("GET", f"{PORTAL}{path}")
+        assert (answer.status, answer.one("Location").partition("?")[0]) == (303, "/login"), path
+        assert "ann@example.com" not in answer.text
+    identity = await ann.browser.request("GET", "https://wiki.example.com/.secondgate/identity")
+    assert identity.status == 401
+    page = await ann.browser.open(f"{PORTAL}/account/devices")
+    assert "ben@example.com" in page.text
+    assert [event.actor for event in await site.events("login.succeeded")] == ["ann@example.com", "ben@example.com"]
