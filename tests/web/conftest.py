@@ -54,7 +54,6 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     monkeypatch.setattr(structlog, "configure", lambda **how: configure(**{**how, "cache_logger_on_first_use": False}))
     _forget_cached_loggers()
     configure_logs("debug")
-    root.setLevel(logging.DEBUG)
     yield written
     root.handlers[:] = handlers
     root.setLevel(level)

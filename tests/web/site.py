@@ -184,6 +184,10 @@ class Site:
         configuration = json.loads(self.config_file.read_text())
         change(configuration)
         self.config_file.write_text(json.dumps(configuration))
+        self.reload_file()
+
+    def reload_file(self) -> None:
+        """Have the configuration file read again."""
         _reload(self.current, (str(self.config_file), {}))
 
     def rows(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
