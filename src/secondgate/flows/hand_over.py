@@ -198,7 +198,8 @@ def _grants(
         if isinstance(verdict, Allow) and not verdict.is_bypass:
             # Where nothing is asked for, an old proof says nothing: neither to the application, nor here later.
             max_age_s = access.rulebook.organization.mfa.session_duration_s
-            young = tuple(mfa for mfa in evidence.mfa if now - mfa.at < max_age_s)
+            own = (mfa for mfa in evidence.mfa if not mfa.is_from_identity_provider)
+            young = tuple(mfa for mfa in own if now - mfa.at < max_age_s)
             if verdict.requirement is not None:
                 young = mfa_young_enough(verdict.requirement, evidence, now=now)
             grants.append(_grant(services, login, application, verdict, young))

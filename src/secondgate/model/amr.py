@@ -35,11 +35,12 @@ def own_amr_values(mfa: Iterable[MfaSession]) -> list[str]:
 def identity_provider_mfa(login: Login) -> tuple[MfaSession, ...]:
     """Give the proofs that a login's identity provider vouches for.
 
-    They are as old as its `auth_time`; without one, as the login. An `auth_time` after the login, by more than clocks
-    differ, is a mistake or a lie, and nothing is taken from it.
+    They are as old as its `auth_time`. Without one nobody knows how old they are: the provider's own session may be
+    weeks old, so nothing is taken from it. Nor is it where `auth_time` is after the login by more than clocks differ:
+    that is a mistake or a lie.
     """
-    auth_time = login.at if login.identity.auth_time is None else login.identity.auth_time
-    if auth_time > login.at + CLOCK_SKEW_S:
+    auth_time = login.identity.auth_time
+    if auth_time is None or auth_time > login.at + CLOCK_SKEW_S:
         return ()
     at = min(auth_time, login.at)
     methods = dict.fromkeys(METHOD_OF_AMR[value] for value in login.identity.amr if value in METHOD_OF_AMR)
