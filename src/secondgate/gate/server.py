@@ -22,6 +22,7 @@ from secondgate.gate.dialects import DIALECTS, Dialect
 from secondgate.gate.verify import Question, Verdict, verify
 from secondgate.model.application import Application
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
+from secondgate.page_headers import page_headers
 from secondgate.protocol.cookie import application_cookie_name, host_cookie_name, parse_cookie, without_cookies
 from secondgate.protocol.forwarded import OriginalRequest, is_navigation
 from secondgate.protocol.return_to import parse_return_path
@@ -187,7 +188,7 @@ def _refused(
             status=403,
             text=gate.refusal_page(verdict.application),
             content_type="text/html",
-            headers={"Content-Security-Policy": policy, **_page_headers(secure=gate.secure), **_no_store()},
+            headers={"Content-Security-Policy": policy, **page_headers(secure=gate.secure), **_no_store()},
         )
     body = json.dumps({"error": "refused", "reason": reason})
     return web.Response(status=403, text=body, content_type="application/json", headers=_no_store())
@@ -200,17 +201,6 @@ def _login_url(gate: Gate, original: OriginalRequest) -> str:
     except Malformed:
         return_path = "/"
     return f"{gate.services.origin_of(original.host)}/.secondgate/login?return_to={quote(return_path, safe='')}"
-
-
-def _page_headers(*, secure: bool) -> dict[str, str]:
-    """Give what every page has, the portal's too (OWASP Secure Headers)."""
-    headers = {
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "same-origin",
-        "Cross-Origin-Opener-Policy": "same-origin",
-    }
-    return {**headers, "Strict-Transport-Security": "max-age=31536000"} if secure else headers
 
 
 def _no_store() -> dict[str, str]:

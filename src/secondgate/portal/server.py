@@ -22,6 +22,7 @@ from secondgate.errors import (
     TooManyAttempts,
     Unavailable,
 )
+from secondgate.page_headers import page_headers
 from secondgate.portal import account, application_host, challenge, enrol, sign_in
 from secondgate.portal.application_host import message_page
 from secondgate.portal.assets import STATIC_FILES, STATIC_PATH
@@ -205,18 +206,13 @@ def _finish(request: web.Request, context: Context | None, portal: Portal, respo
     own = request_host(request) == portal.host
     scripts = "'self'" if own else "'none'"
     headers = {
+        **page_headers(secure=portal.secure),
         "Content-Security-Policy": (
             f"default-src 'none'; style-src {origin}; script-src {scripts}; "
             f"img-src 'self' data:; connect-src 'self'; form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
         ),
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
-        "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
     }
-    if portal.secure:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
     for name, value in headers.items():
         response.headers[name] = value
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
