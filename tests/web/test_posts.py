@@ -31,7 +31,7 @@ def routes(*methods: str) -> list[tuple[str, str]]:
     return found
 
 
-POSTS = [path for _, path in routes("POST")]
+POSTS = [path for _, path in routes("POST") if not path.startswith("/.secondgate/")]
 GETS = [path for _, path in routes("GET")]
 
 
@@ -220,7 +220,7 @@ async def test_being_sent_to_log_out_logs_nobody_out(site: Site, ann: Person) ->
         f"{PORTAL}/cdn-cgi/access/logout",
     ):
         await ann.browser.open(url)
-        assert ann.browser.url == f"{PORTAL}/logout"
+        assert ann.browser.url.partition("?")[0] == f"{PORTAL}/logout"
     assert site.rows() == before
 
 

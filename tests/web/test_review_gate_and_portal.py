@@ -91,3 +91,53 @@ async def test_the_portal_shows_nobody_the_account_of_somebody_else(start_site: 
     page = await ann.browser.open(f"{PORTAL}/account/devices")
     assert "ben@example.com" in page.text
     assert [event.actor for event in await site.events("login.succeeded")] == ["ann@example.com", "ben@example.com"]
+
+
+def an_hour_of_login(configuration: dict[str, Any]) -> None:
+    configuration["access"]["organization"]["session_duration"] = "1h"
+
+
+@pytest.mark.case(24)
+@pytest.mark.parametrize("path", ["/.secondgate/logout", "/cdn-cgi/access/logout"])
+async def test_logging_out_ends_an_application_session_that_outlived_the_login(
+    start_site: StartSite, path: str
+) -> None:
+    site = await start_site(an_hour_of_login)
+    ann = Person(site, "ann@example.com")
+    await ann.log_in_with_totp(WIKI)
+    await ann.browser.open("https://menu.example.com/")
+    wiki, menu = ann.session("wiki.example.com"), ann.session("menu.example.com")
+    site.clock.advance(3700)
+    page = await ann.browser.open(f"https://wiki.example.com{path}")
+    assert "Log out of this browser" in page.text
+    assert (await site.check(FORWARD_AUTH, WIKI, cookie=wiki)).status == 200
+    page = await ann.browser.submit(scope="browser")
+    assert "You are logged out" in page.text
+    assert (await site.check(FORWARD_AUTH, WIKI, cookie=wiki)).status == 302
+    assert (await site.check(FORWARD_AUTH, "https://menu.example.com/", cookie=menu)).status == 302
+    assert "__Host-secondgate" not in ann.browser.jar["wiki.example.com"]
+
+
+@pytest.mark.case(17)
+async def test_nobody_else_logs_somebody_out_at_an_applications_host(start_site: StartSite) -> None:
+    site = await start_site(an_hour_of_login)
+    ann, ben = Person(site, "ann@example.com"), Person(site, "ben@example.com")
+    for person in (ann, ben):
+        await person.log_in_with_totp(WIKI)
+    site.clock.advance(3700)
+    await ben.browser.open("https://wiki.example.com/.secondgate/logout")
+    foreign = ben.browser.form("csrf_token").fields["csrf_token"]
+    await ann.browser.open("https://wiki.example.com/.secondgate/logout")
+    own = ann.browser.form("csrf_token").fields["csrf_token"]
+    url = "https://wiki.example.com/.secondgate/logout"
+    for token, origin in (("", None), (foreign, None), (own, "https://evil.example"), (own, PORTAL), (own, "null")):
+        fields = [*NAVIGATION, ("Content-Type", FORM), *([("Origin", origin)] if origin else [])]
+        answer = await ann.browser.request("POST", url, fields, f"csrf_token={token}&scope=everywhere".encode())
+        assert answer.status == 403, (token, origin)
+    assert (await site.check(FORWARD_AUTH, WIKI, cookie=ann.session("wiki.example.com"))).status == 200
+
+
+async def test_a_logout_goes_to_hosts_of_ours_alone(ann: Person) -> None:
+    for host in ("evil.example", "wiki.example.com@evil.example", "wiki.example.com:99", "//evil.example", ""):
+        page = await ann.browser.request("GET", f"{PORTAL}/logout?host={host}")
+        assert (page.status, page.all("Location")) == (200, []), host

@@ -18,9 +18,12 @@ ALL_KINDS = (
 )
 
 
-async def log_out(services: Services, login: Login, *, everywhere: bool, forget_device: bool, address: str) -> None:
+async def log_out(
+    services: Services, login: Login | ApplicationSession, *, everywhere: bool, forget_device: bool, address: str
+) -> None:
     """End a login and all application sessions of its browser, or of every browser.
 
+    An application's session, which may outlive the login that it came from, stands for the same browser.
     MFA sessions stay, so that the next login within their duration asks for none, unless `forget_device`.
     """
     if everywhere:

@@ -145,6 +145,9 @@ async def show_logout(request: web.Request) -> web.StreamResponse:
     """GET /logout: choose here or everywhere. Being sent here logs nobody out."""
     context = context_of(request)
     if context.login is None:
+        host = request.query.get("host", "")
+        if context.services.access().index.at_host(host):  # its session may have outlived the login
+            return see_other(f"{context.services.origin_of(host)}/.secondgate/logout?here=yes")
         return page(LoggedOutPage(frame=context.frame(), login_url="/login"))
     return page(LogoutPage(frame=context.frame(), action="/logout", cancel_url="/"))
 

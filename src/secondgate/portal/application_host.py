@@ -6,6 +6,7 @@ to the browser that began it.
 
 from __future__ import annotations
 
+import hmac
 from urllib.parse import urlencode
 
 import structlog
@@ -15,18 +16,26 @@ from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.application_session import load_application_session
 from secondgate.flows.hand_over import complete_hand_over
 from secondgate.flows.login_request import REQUEST_TTL_S, sign_login_request
+from secondgate.flows.sessions import log_out
 from secondgate.model.amr import own_amr_values
 from secondgate.model.application import AmbiguousPathError
 from secondgate.model.session import ApplicationSession
-from secondgate.portal.context import Context, context_of, page, request_host
-from secondgate.portal.pages import Choice, Frame, MessageKind, MessagePage
-from secondgate.protocol.cookie import application_cookie_name, host_cookie_name, parse_cookie, set_cookie
+from secondgate.portal.context import Context, context_of, page, presented_token, read_own_form, request_host, see_other
+from secondgate.portal.pages import Choice, Frame, LoggedOutPage, LogoutPage, MessageKind, MessagePage
+from secondgate.protocol.cookie import (
+    application_cookie_name,
+    clear_cookie,
+    host_cookie_name,
+    parse_cookie,
+    set_cookie,
+)
 from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.protocol.return_to import parse_return_path
 
 log = structlog.get_logger("secondgate.portal")
 
 NONCE = "secondgate_nonce"
+LOGOUT = "/.secondgate/logout"
 
 
 async def begin_login(request: web.Request) -> web.StreamResponse:
@@ -77,9 +86,40 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
 
 
 async def begin_logout(request: web.Request) -> web.StreamResponse:
-    """GET /.secondgate/logout, /cdn-cgi/access/logout: to the portal's page, which asks and ends everything."""
+    """GET /.secondgate/logout, /cdn-cgi/access/logout: to the portal's page, which asks and ends everything.
+
+    Where the portal's login is over it sends the browser back with `here`: then this host asks, since its session
+    may live longer.
+    """
     context = context_of(request)
-    return web.Response(status=302, headers={hdrs.LOCATION: f"{context.services.portal_origin}/logout"})
+    host = request_host(request)
+    location = f"{context.services.portal_origin}/logout"
+    session = await _session(context, host)
+    if session is None:
+        return web.Response(status=302, headers={hdrs.LOCATION: location})
+    if "here" not in request.query:
+        return web.Response(status=302, headers={hdrs.LOCATION: f"{location}?{urlencode({'host': host})}"})
+    return page(LogoutPage(frame=_frame(context, _csrf_token(context, session)), action=LOGOUT))
+
+
+async def complete_logout(request: web.Request) -> web.StreamResponse:
+    """POST /.secondgate/logout: end the sessions of this browser, or of every browser. Raises Forbidden(CROSS_SITE)."""
+    context = context_of(request)
+    host = request_host(request)
+    session = await _session(context, host)
+    fields = await read_own_form(request, context, context.services.origin_of(host))
+    if session is None:
+        return see_other(f"{context.services.portal_origin}/logout")
+    if not hmac.compare_digest(presented_token(fields), _csrf_token(context, session).encode()):
+        raise Forbidden(Reason.CROSS_SITE, "no token of this session")
+    everywhere = fields.get("scope") == "everywhere"
+    forget_device = fields.get("forget_device") == "yes"
+    address = str(context.browser.address)
+    await log_out(context.services, session, everywhere=everywhere, forget_device=forget_device, address=address)
+    secure = context.portal.secure
+    context.cookies.append(clear_cookie(application_cookie_name(secure=secure), secure=secure))
+    login_url = f"{context.services.portal_origin}/login"
+    return page(LoggedOutPage(frame=_frame(context), login_url=login_url, everywhere=everywhere))
 
 
 async def give_identity(request: web.Request) -> web.StreamResponse:
@@ -119,9 +159,16 @@ async def give_jwks(request: web.Request) -> web.StreamResponse:
 
 def message_page(context: Context, kind: MessageKind, *, detail: str = "", way_on: Choice | None = None) -> MessagePage:
     """Give a message page that finds its style sheet from any of our hosts."""
+    return MessagePage(frame=_frame(context), kind=kind, detail=detail, way_on=way_on)
+
+
+def _frame(context: Context, csrf_token: str = "") -> Frame:
     organization = context.services.access().rulebook.organization.name
-    frame = Frame(organization=organization, static_origin=context.services.portal_origin)
-    return MessagePage(frame=frame, kind=kind, detail=detail, way_on=way_on)
+    return Frame(organization=organization, csrf_token=csrf_token, static_origin=context.services.portal_origin)
+
+
+def _csrf_token(context: Context, session: ApplicationSession) -> str:
+    return hmac.new(context.services.mac_key, f"csrf-host:{session.id}".encode(), "sha256").hexdigest()
 
 
 async def _session(context: Context, host: str) -> ApplicationSession | None:

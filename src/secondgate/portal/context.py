@@ -182,15 +182,26 @@ def see_other(location: str) -> web.Response:
 
 async def read_form(request: web.Request, context: Context) -> Mapping[str, str]:
     """Read a form that this browser got from us. Raises Forbidden(CROSS_SITE), Malformed."""
+    fields = await read_own_form(request, context, context.services.portal_origin)
+    _verify_same_site(context, fields.get("csrf_token"))
+    return fields
+
+
+async def read_own_form(request: web.Request, context: Context, origin: str) -> Mapping[str, str]:
+    """Read a form that a page of `origin` sent; its token is not looked at. Raises Forbidden(CROSS_SITE), Malformed."""
     if request.content_type != "application/x-www-form-urlencoded" or (request.charset or "utf-8").lower() != "utf-8":
         raise Forbidden(Reason.CROSS_SITE, "a form of another type")
     try:
         data = await request.post()
     except UnicodeDecodeError:
         raise Malformed("form", "must be UTF-8") from None
-    fields = {name: value for name, value in data.items() if isinstance(value, str)}
-    _verify_same_site(context, fields.get("csrf_token"))
-    return fields
+    _verify_origin(context, origin)
+    return {name: value for name, value in data.items() if isinstance(value, str)}
+
+
+def presented_token(fields: Mapping[str, str]) -> bytes:
+    """Give a form's token, to be compared."""
+    return fields.get("csrf_token", "").encode("utf-8", "surrogatepass")
 
 
 async def read_json(request: web.Request, context: Context) -> Mapping[str, object]:
@@ -207,14 +218,19 @@ async def read_json(request: web.Request, context: Context) -> Mapping[str, obje
     return body
 
 
-def _verify_same_site(context: Context, presented_token: str | None) -> None:
-    """Prove that a post comes from a page of ours (OWASP: synchronizer token, and the origin where it is sent)."""
+def _verify_origin(context: Context, expected: str) -> None:
+    """Prove that a post comes from a page of our own origin, where browsers say from where."""
     headers = {name.lower(): value for name, value in context.arrival.headers}
     origin = headers.get("origin")
-    if origin is not None and origin != context.services.portal_origin:
+    if origin is not None and origin != expected:
         raise Forbidden(Reason.CROSS_SITE, "another origin")
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise Forbidden(Reason.CROSS_SITE, "another site")
+
+
+def _verify_same_site(context: Context, presented_token: str | None) -> None:
+    """Prove that a post comes from a page of ours (OWASP: synchronizer token, and the origin where it is sent)."""
+    _verify_origin(context, context.services.portal_origin)
     presented = (presented_token or "").encode("utf-8", "surrogatepass")
     if context.is_state_new or not hmac.compare_digest(presented, context.csrf_token.encode()):
         raise Forbidden(Reason.CROSS_SITE, "no token of this browser")

@@ -92,6 +92,7 @@ def make_portal(portal: Portal) -> web.Application:
             web.get("/.secondgate/login", application_host.begin_login, allow_head=False),
             web.get("/.secondgate/callback", application_host.complete_login, allow_head=False),
             web.get("/.secondgate/logout", application_host.begin_logout, allow_head=False),
+            web.post("/.secondgate/logout", application_host.complete_logout),
             web.get("/.secondgate/identity", application_host.give_identity, allow_head=False),
             web.get("/cdn-cgi/access/certs", application_host.give_certs),
             web.get("/cdn-cgi/access/get-identity", application_host.give_identity, allow_head=False),
