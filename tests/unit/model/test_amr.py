@@ -145,3 +145,11 @@ def test_an_application_is_told_mfa_only_for_what_was_proved_here() -> None:
     assert own_amr_values(at_provider) == []
     own = MfaSession("ann", "laptop", Method.TOTP, "app", NOW)
     assert own_amr_values((*at_provider, own, own)) == ["otp", "mfa"]
+
+
+def test_with_matching_off_a_proof_of_ours_counts_and_the_providers_does_not() -> None:
+    own = MfaSession("ann", "laptop", Method.TOTP, "app", NOW - 60)
+    decision = decided(login("hwk"), amr_s=None, own=(own,))
+    assert isinstance(decision, Allow)
+    assert decision.by == own
+    assert why(decided(login("hwk"), amr_s=None, own=(own,), application=KEY_ONLY)) is Reason.MFA_METHOD
