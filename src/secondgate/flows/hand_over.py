@@ -8,7 +8,7 @@ host that would let the person in without asking anything more, each with its ow
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from secondgate.errors import Forbidden, Reason, Rejected
@@ -60,6 +60,7 @@ async def decide_login(
     if application is None or application not in access.index.at_host(request.host):
         return Refuse(Reason.NO_APPLICATION), Evidence(), None
     evidence = await load_evidence(services, login, login_began_at=request.at)
+    evidence = replace(evidence, spent=await _load_spent(services, evidence, request))
     visitor = Visitor(browser.address, login.identity)
     decision = decide(access.rulebook, application, visitor, evidence, stage=Stage.LOGIN, now=services.now())
     return decision, evidence, application
@@ -70,11 +71,15 @@ async def begin_hand_over(
 ) -> str:
     """Use up the login request and give the URL that finishes the login at the application's host.
 
-    Raises Rejected(UNKNOWN_OR_USED) when the request was used before, Forbidden(NO_APPLICATION) when there is
+    Raises Rejected(UNKNOWN_OR_USED) when the request was used before, or its proof, where each login asks for one of
+    its own; Forbidden(NO_APPLICATION) when there is
     nothing to log in to: everybody may pass, or the settings changed meanwhile.
     """
     if not await services.live.claim_once(Kind.USED, request.id, ttl_s=REQUEST_TTL_S):
         raise Rejected(Reason.UNKNOWN_OR_USED, "this login was completed already")
+    proof = _proof_of_one_login(decision)
+    if proof and not await services.live.claim_once(Kind.USED, _proof_key(proof), ttl_s=REQUEST_TTL_S):
+        raise Rejected(Reason.UNKNOWN_OR_USED, "another login used this proof already")
     grants = _grants(services, browser, login, request, decision=decision, evidence=evidence)
     if not grants:
         raise Forbidden(Reason.NO_APPLICATION, "there is nothing to log in to")
@@ -96,6 +101,25 @@ async def begin_hand_over(
         proved_at=_where(decision),
     )
     return f"{services.origin_of(request.host)}/.secondgate/callback?{urlencode({'code': code})}"
+
+
+def _proof_of_one_login(decision: Allow) -> MfaSession | None:
+    """Give the proof made here that is good for this login alone, where each login asks for one of its own."""
+    if decision.requirement is None or decision.requirement.max_age_s > 0:
+        return None
+    return decision.by if decision.by and not decision.by.is_from_identity_provider else None
+
+
+async def _load_spent(services: Services, evidence: Evidence, request: LoginRequest) -> frozenset[MfaSession]:
+    """Find the proofs since a login began that another login used up; older ones do not count for it anyway."""
+    fresh = [mfa for mfa in evidence.mfa if mfa.at >= request.at and not mfa.is_from_identity_provider]
+    if fresh and await services.live.load(Kind.USED, request.id) is not None:
+        return frozenset()  # this very login is complete: `begin_hand_over` says so, and nobody is asked once more
+    return frozenset([mfa for mfa in fresh if await services.live.load(Kind.USED, _proof_key(mfa)) is not None])
+
+
+def _proof_key(mfa: MfaSession) -> str:
+    return f"proof:{mfa.person_id}:{mfa.device_id}:{mfa.method}:{mfa.at}"
 
 
 def _where(decision: Allow) -> str:

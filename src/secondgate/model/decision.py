@@ -31,11 +31,13 @@ class Evidence:
     """What is known of a visitor's MFA.
 
     `login_began_at` is when the present login to the application began: with a duration of `0m` only an
-    MFA since then counts, and none where no login is under way (None). Times are Unix seconds.
+    MFA since then counts, and none where no login is under way (None). Times are Unix seconds. `spent` are those that
+    another such login used already: one proof is good for one of them.
     """
 
     mfa: tuple[MfaSession, ...] = ()
     login_began_at: int | None = None
+    spent: frozenset[MfaSession] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ def mfa_young_enough(requirement: MfaRequirement, evidence: Evidence, *, now: in
         max_age_s = requirement.amr_max_age_s if session.is_from_identity_provider else requirement.max_age_s
         if max_age_s is None:
             return False
-        return now - session.at < max_age_s if max_age_s else began_at is not None and session.at >= began_at
+        if max_age_s:
+            return now - session.at < max_age_s
+        return began_at is not None and session.at >= began_at and session not in evidence.spent
 
     return tuple(filter(is_young, evidence.mfa))
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import replace
 
 import pytest
 
-from secondgate.errors import Forbidden, NotFound, TooManyAttempts
+from secondgate.errors import Forbidden, NotFound, Reason, TooManyAttempts
 from secondgate.flows.enrol import remove_authenticator
 from secondgate.flows.one_time_pin import REQUESTS_PER_ADDRESS, REQUESTS_PER_EMAIL, REQUESTS_PER_EMAIL_AND_DAY
 from secondgate.flows.proof import Purpose
@@ -13,7 +14,7 @@ from secondgate.flows.sessions import delete_authenticators, end_own_session
 from secondgate.flows.window import load_window
 from secondgate.model.organization import Method, MfaOverride
 from secondgate.protocol.opaque_token import new_token
-from tests.unit.flows.world import START, Person, World, application, claims_of
+from tests.unit.flows.world import START, Person, World, application, claims_of, why
 
 
 async def authenticator_id(person: Person, method: Method) -> str:
@@ -127,3 +128,33 @@ async def test_pins_for_one_address_are_few_a_day_from_however_many_places(world
             world.now += REQUESTS_PER_EMAIL[1]
     assert sent == REQUESTS_PER_EMAIL_AND_DAY[0]
     assert world.now - START < 86400
+
+
+@pytest.mark.case(27)
+async def test_where_every_login_asks_for_mfa_one_proof_is_good_for_one_login(world: World, ready: Person) -> None:
+    strict = application("strict", "strict.example.com", mfa=MfaOverride(session_duration_s=0))
+    vault = application("vault", "vault.example.com", mfa=MfaOverride(session_duration_s=0))
+    menu = application("menu", "menu.example.com")
+    world.applications = (strict, vault, menu)
+    world.now += 60
+    first, second, third = (new_token(os.urandom) for _ in range(3))
+    to_strict, to_vault, to_menu = ready.ask(strict, first), ready.ask(vault, second), ready.ask(menu, third)
+    await ready.prove_code()
+    await ready.redeem(await ready.hand_over(to_strict), "strict.example.com", first)
+    assert why(await ready.decide(to_vault)) is Reason.MFA_AGE
+    assert why(await ready.decide(ready.ask(strict, first))) is Reason.MFA_AGE
+    await ready.redeem(await ready.hand_over(to_menu), "menu.example.com", third)
+    world.now += 30
+    await ready.prove_code()
+    await ready.redeem(await ready.hand_over(to_vault), "vault.example.com", second)
+
+
+@pytest.mark.case(27)
+async def test_of_two_logins_at_once_one_uses_the_proof(world: World, ready: Person) -> None:
+    strict = application("strict", "strict.example.com", mfa=MfaOverride(session_duration_s=0))
+    world.applications = (strict,)
+    world.now += 60
+    requests = [ready.ask(strict, new_token(os.urandom)) for _ in range(2)]
+    await ready.prove_code()
+    done = await asyncio.gather(*map(ready.hand_over, requests), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["Rejected", "str"]
