@@ -32,7 +32,7 @@ def routes(*methods: str) -> list[tuple[str, str]]:
     return found
 
 
-POSTS = [path for _, path in routes("POST") if not path.startswith("/.secondgate/")]
+POSTS = [path for _, path in routes("POST")]
 GETS = [path for _, path in routes("GET")]
 
 
