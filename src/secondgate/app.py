@@ -24,7 +24,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from secondgate.access import compile_access
 from secondgate.admin.health import make_admin
 from secondgate.config import ListenAddress, Settings, load
-from secondgate.errors import InvalidConfiguration, StartRefused
+from secondgate.errors import InvalidConfiguration, StartRefused, Unavailable
 from secondgate.flows.services import Services
 from secondgate.gate.server import Gate, IdentityHeaderNames, make_gate
 from secondgate.logs import configure_logs
@@ -47,6 +47,7 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
+KEYS_READ_EVERY_S = 5.0
 MAX_FIELD_BYTES = 32 * 1024
 Clock = Callable[[], float]
 
@@ -142,7 +143,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: _reload(current, config))
-    async with open_services(settings, clock=clock, access=current) as services:
+    async with open_services(settings, clock=clock, access=current) as services, _kept_fresh(services):
         runners = []
         try:
             for name, app in _listeners(settings, services).items():
@@ -273,6 +274,35 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
     if mail.smtp is None:
         return None
     return SmtpMailer(mail.smtp.reveal(), sender=mail.from_, clock=clock, tls_context=ssl.create_default_context())
+
+
+@asynccontextmanager
+async def _kept_fresh(services: Services) -> AsyncIterator[None]:
+    """Read the signing keys again and again: another replica may have made one."""
+
+    async def read_again() -> None:
+        while True:
+            await asyncio.sleep(KEYS_READ_EVERY_S)
+            try:
+                await refresh_keys(services)
+            except Unavailable as error:
+                log.warning("keys.unavailable", reason=str(error))
+
+    task = asyncio.ensure_future(read_again())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def refresh_keys(services: Services) -> None:
+    """Work with the signing keys that are stored now. Raises Unavailable."""
+    stored = await services.durable.list_signing_keys()
+    if stored and tuple(key.kid for key in stored) != services.keys.kids:
+        services.keys.replace(stored)
+        log.info("keys.replaced", kids=services.keys.kids)
 
 
 async def _key_ring(settings: Settings, opened: Opened, *, now: int) -> KeyRing:

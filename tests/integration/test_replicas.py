@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +16,9 @@ import pyotp
 import pytest
 from redis.asyncio import Redis
 
+from secondgate.app import refresh_keys
+from secondgate.model.keys import SigningAlgorithm
+from secondgate.protocol.jwt import new_signing_key
 from tests.web.browser import FORM, Browser, Person
 from tests.web.site import DIALECTS, NAVIGATION, PORTAL, Site, open_site
 from tests.web.wire import Answer
@@ -137,3 +141,18 @@ async def test_a_deleted_authenticator_ends_its_sessions_at_the_other_replica(re
     await ann.browser.submit()
     assert await two.services.durable.list_authenticators(person.id) == ()
     assert 200 not in await statuses(two, cookie)
+
+
+@pytest.mark.case(90)
+async def test_a_key_that_one_replica_made_is_learned_by_the_other(replicas: Replicas) -> None:
+    one, two = replicas
+    made = new_signing_key(SigningAlgorithm.RS256, now=int(one.clock.now) + 1, name="new", random_bytes=os.urandom)
+    await one.services.durable.add_signing_key(made)
+    await refresh_keys(one.services)
+    fay = Person(one, "fay@example.com")
+    await fay.log_in_with_totp(WIKI)
+    cookie = fay.session("wiki.example.com")
+    assert await statuses(one, cookie) == {200}
+    assert 200 not in await statuses(two, cookie)
+    await refresh_keys(two.services)
+    assert await statuses(two, cookie) == {200}

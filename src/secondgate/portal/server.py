@@ -13,7 +13,6 @@ import structlog
 from aiohttp import hdrs, web
 
 from secondgate.errors import (
-    Forbidden,
     NotSignedIn,
     ProofRejected,
     Reason,
@@ -137,9 +136,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _verify_place(request: web.Request, context: Context) -> None:
-    """Prove that this host has this path. Raises Forbidden (no proxy of ours), HTTPNotFound."""
-    if context.arrival.refusal is Reason.PROXY_SECRET:
-        raise Forbidden(Reason.PROXY_SECRET)
+    """Prove that a proxy of ours asks, and that this host has this path. Raises Forbidden, HTTPNotFound."""
+    context.arrival.verify_trusted()
     host = request_host(request)
     is_application_path = request.path.startswith(_APPLICATION_PATHS)
     if host == context.portal.host:

@@ -105,15 +105,24 @@ class KeyRing:
     """The signing keys, the newest first: signs with the first, verifies with any."""
 
     def __init__(self, keys: Sequence[SigningKey]) -> None:
-        """Load every private key, once.
+        """Take these keys; raises as `replace`."""
+        self.replace(keys)
 
-        Raises ValueError for no key, a repeated id and a key unfit for its algorithm.
+    def replace(self, keys: Sequence[SigningKey]) -> None:
+        """Load every private key, once, and work with these keys from now on.
+
+        Raises ValueError for no key, a repeated id and a key unfit for its algorithm; nothing is changed then.
         """
-        self._keys = {key.kid: key for key in keys}
-        if not keys or len(self._keys) != len(keys):
+        known = {key.kid: key for key in keys}
+        if not keys or len(known) != len(keys):
             raise ValueError("a key ring needs at least one key, and each of them once")
-        self._private = {key.kid: _load(key) for key in keys}
-        self._signing = keys[0]
+        private = {key.kid: _load(key) for key in keys}
+        self._keys, self._private, self._signing = known, private, keys[0]
+
+    @property
+    def kids(self) -> tuple[str, ...]:
+        """The ids of the keys, the newest first."""
+        return tuple(self._keys)
 
     def sign(self, kind: TokenKind, claims: Mapping[str, object]) -> str:
         """Sign claims with the newest key.
