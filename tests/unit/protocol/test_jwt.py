@@ -296,6 +296,19 @@ def test_what_would_be_refused_is_not_signed(kind: TokenKind, changes: dict[str,
 
 
 @pytest.mark.case(90)
+def test_keys_are_replaced_whole_or_not_at_all() -> None:
+    ring = KeyRing([ES256])
+    token = ring.sign(TokenKind.SESSION, claims_of())
+    with pytest.raises(ValueError, match="each of them once"):
+        ring.replace([RS256, RS256])
+    assert verify(token, ring=ring) == claims_of()
+    ring.replace([RS256, ES256])
+    assert ring.kids == (RS256.kid, ES256.kid)
+    assert jwt.get_unverified_header(ring.sign(TokenKind.SESSION, claims_of()))["kid"] == RS256.kid
+    assert verify(token, ring=ring) == claims_of()
+
+
+@pytest.mark.case(90)
 def test_the_newest_key_signs_and_the_older_ones_still_verify() -> None:
     old_token = KeyRing([ES256]).sign(TokenKind.SESSION, claims_of())
     ring = KeyRing([RS256, ES256])
