@@ -48,7 +48,7 @@ log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
 KEYS_READ_EVERY_S = 5.0
-MAX_FIELD_BYTES = 32 * 1024
+MAX_FIELD_BYTES = 128 * 1024
 Clock = Callable[[], float]
 
 
@@ -142,7 +142,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(current, config))
+    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(current, config, settings))
     async with open_services(settings, clock=clock, access=current) as services, _kept_fresh(services):
         runners = []
         try:
@@ -163,7 +163,11 @@ async def serve(
 
 
 def new_runner(app: web.Application) -> web.AppRunner:
-    """Make what serves a listener. A field may be 32 KiB long, since a URL of 16 KiB and a full jar of cookies fit."""
+    """Make what serves a listener.
+
+    A field may be 128 KiB long: a proxy that passes more on than is read here gets its connection closed while it
+    still writes, and tells its client of an error of ours.
+    """
     return web.AppRunner(
         app,
         access_log=None,
@@ -246,7 +250,7 @@ def _refusal_page(services: Services, application: Application | None) -> str:
     )
 
 
-def _reload(current: CurrentAccess, config: tuple[str, Mapping[str, str]] | None) -> None:
+def _reload(current: CurrentAccess, config: tuple[str, Mapping[str, str]] | None, running: Settings) -> None:
     if config is None:
         return
     try:
@@ -257,6 +261,13 @@ def _reload(current: CurrentAccess, config: tuple[str, Mapping[str, str]] | None
         log.error("reload.refused", problems=[str(problem) for problem in problems])  # noqa: TRY400 - named in full
         return
     current.replace(access)
+    waiting = [
+        name
+        for name in type(running).model_fields
+        if name != "access" and getattr(settings, name) != getattr(running, name)
+    ]
+    if waiting:
+        log.warning("reload.needs_restart", settings=waiting)
     log.info("reload.done", version=access.version[:12], applications=len(access.applications))
 
 

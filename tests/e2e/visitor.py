@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -14,6 +13,7 @@ from tests.e2e.outbox import mails, wait_for_pin
 from tests.e2e.sites import Site
 from tests.e2e.totp import totp_code
 from tests.e2e.wire import Answer, request_bytes, send
+from tests.fakes.forms import forms_of
 
 NAVIGATION = [("Accept", "text/html,*/*;q=0.8"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
 MAX_REDIRECTS = 12
@@ -24,30 +24,6 @@ def _own_address() -> str:
     """Give every visitor a loopback address of their own, since much is counted per address."""
     number = next(_numbers)
     return f"127.1.{number // 250}.{number % 250 + 1}"
-
-
-@dataclass(slots=True)
-class Form:
-    """A form of a page: where it goes, what it sends by itself, and the names of its inputs and buttons."""
-
-    action: str
-    fields: dict[str, str] = field(default_factory=dict)
-    inputs: set[str] = field(default_factory=set)
-
-
-class _Forms(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[Form] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.forms.append(Form(given.get("action", "")))
-        elif tag in ("input", "button") and self.forms and "name" in given:
-            self.forms[-1].inputs.add(given["name"])
-            if tag == "input":
-                self.forms[-1].fields[given["name"]] = given.get("value", "")
 
 
 @dataclass(slots=True)
@@ -102,9 +78,8 @@ class Visitor:
 
     def submit(self, **values: str) -> Answer:
         """Send the first form of the page that has all these fields."""
-        parser = _Forms()
-        parser.feed(self.page.body.decode())
-        form = next((one for one in parser.forms if set(values) <= one.inputs), None)
+        forms = forms_of(self.page.body.decode())
+        form = next((one for one in forms if set(values) <= one.inputs), None)
         if form is None:
             raise AssertionError(f"no form with {sorted(values)} at {self.url}:\n{self.page.body.decode()[:3000]}")
         return self._follow(urljoin(self.url, form.action), body=urlencode({**form.fields, **values}).encode())

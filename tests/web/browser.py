@@ -6,13 +6,13 @@ import itertools
 import json
 import re
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import pyotp
 
 from tests.fakes.authenticator import TRUTH, Lies, SoftAuthenticator
+from tests.fakes.forms import Form, forms_of
 from tests.web.site import FORWARD_AUTH, NAVIGATION, PORTAL, Site
 from tests.web.wire import Answer, Fields
 
@@ -26,39 +26,6 @@ def own_address() -> str:
     """Give every browser an address of its own, since much is counted by address."""
     number = next(_numbers)
     return f"198.18.{number // 250 % 250}.{number % 250 + 1}"
-
-
-@dataclass(slots=True)
-class Form:
-    """A form of a page: where it goes, what it sends by itself, and the names of its inputs."""
-
-    action: str
-    fields: dict[str, str] = field(default_factory=dict)
-    inputs: set[str] = field(default_factory=set)
-    data: dict[str, str] = field(default_factory=dict)
-
-
-class _Forms(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[Form] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            data = {name[5:]: value for name, value in given.items() if name.startswith("data-")}
-            self.forms.append(Form(given.get("action", ""), data=data))
-        elif tag in ("input", "button") and self.forms and "name" in given:
-            self.forms[-1].inputs.add(given["name"])
-            if tag == "input" and given.get("type") != "checkbox":
-                self.forms[-1].fields[given["name"]] = given.get("value", "")
-
-
-def forms_of(page: Answer) -> list[Form]:
-    """Give the forms of a page."""
-    parser = _Forms()
-    parser.feed(page.text)
-    return parser.forms
 
 
 @dataclass
@@ -113,7 +80,7 @@ class Browser:
 
     def form(self, *inputs: str) -> Form:
         """Give the first form of the page that has these inputs."""
-        for form in forms_of(self.page):
+        for form in forms_of(self.page.text):
             if set(inputs) <= form.inputs:
                 return form
         raise AssertionError(f"no form with {inputs} at {self.url}: {self.page.status} {self.page.text[-2500:]}")
@@ -130,7 +97,7 @@ class Browser:
 
     async def perform(self, authenticator: SoftAuthenticator, lies: Lies = TRUTH, **more: str) -> Answer:
         """Do the page's WebAuthn ceremony; ends at the page that follows, or with the refusal."""
-        data = next(form.data for form in forms_of(self.page) if "webauthn" in form.data)
+        data = next(form.data for form in forms_of(self.page.text) if "webauthn" in form.data)
         about = {name: data[name] for name in ("method", "request", "purpose")}
         begun = await self.post_json(data["options-url"], about, data["csrf"])
         assert begun.status == 200, begun

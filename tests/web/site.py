@@ -188,7 +188,7 @@ class Site:
 
     def reload_file(self) -> None:
         """Have the configuration file read again."""
-        _reload(self.current, (str(self.config_file), {}))
+        _reload(self.current, (str(self.config_file), {}), self.settings)
 
     def rows(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
         """Give everything that is stored, by table."""

@@ -129,3 +129,11 @@ async def test_a_file_that_is_no_configuration_changes_nothing(site: Site, logs:
     site.reload_file()
     assert logs.getvalue().count("reload.done") == 1
     assert site.current() == before
+
+
+async def test_what_a_reload_cannot_take_is_named(site: Site, logs: io.StringIO) -> None:
+    site.reload(lambda configuration: configuration.update({"log_level": "error", "workers": 1}))
+    (line,) = [
+        line for line in map(json.loads, logs.getvalue().splitlines()) if line["event"] == "reload.needs_restart"
+    ]
+    assert line["settings"] == ["log_level"]

@@ -44,6 +44,13 @@ class RenewedLogin:
     device_token: str
 
 
+async def audit(services: Services, browser: Browser, login: Login, action: str, **detail: str) -> None:
+    """Write to the audit log what a person did in a browser."""
+    await services.audit(
+        action, actor=login.identity.email, person_id=login.person_id, address=str(browser.address), **detail
+    )
+
+
 async def load_login(services: Services, *, login_token: str, device_token_id: str) -> Login | None:
     """Give the login of a cookie, if it lives and belongs to this browser. Raises Unavailable."""
     login = await services.sessions.load_login(token_hash(login_token))

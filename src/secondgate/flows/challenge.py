@@ -10,7 +10,7 @@ import base64
 from collections.abc import Iterable
 
 from secondgate.errors import NotFound, ProofRejected, Reason, Rejected
-from secondgate.flows.browser import Browser, RenewedLogin
+from secondgate.flows.browser import Browser, RenewedLogin, audit
 from secondgate.flows.proof import Ceremony, Purpose, complete_proof
 from secondgate.flows.services import Services
 from secondgate.flows.window import close_window, open_window
@@ -49,7 +49,7 @@ async def complete_totp(
     try:
         authenticator = await _verify_and_claim_code(services, login, presented_code)
     except ProofRejected as error:
-        await _audit(services, browser, login, "totp.rejected", reason=error.reason)
+        await audit(services, browser, login, "totp.rejected", reason=error.reason)
         raise
     await services.durable.refund_attempt(attempt_id)
     return await _succeed(services, browser, login, authenticator, purpose)
@@ -114,7 +114,7 @@ async def complete_assertion(
         ):
             raise ProofRejected(Reason.SIGNATURE_COUNTER, "the authenticator may have been cloned")
     except Rejected as error:
-        await _audit(services, browser, login, "webauthn.rejected", reason=error.reason, method=claimed.method)
+        await audit(services, browser, login, "webauthn.rejected", reason=error.reason, method=claimed.method)
         raise
     return await _succeed(services, browser, login, authenticator, purpose)
 
@@ -170,11 +170,5 @@ async def _succeed(
         if await services.durable.load_authenticator(login.person_id, authenticator.id) is None:
             await close_window(services, renewed.login)
             raise NotFound(Reason.NOT_FOUND, "the authenticator was deleted meanwhile")
-    await _audit(services, browser, login, "mfa.succeeded", method=authenticator.method, purpose=purpose)
+    await audit(services, browser, login, "mfa.succeeded", method=authenticator.method, purpose=purpose)
     return renewed
-
-
-async def _audit(services: Services, browser: Browser, login: Login, action: str, **detail: str) -> None:
-    await services.audit(
-        action, actor=login.identity.email, person_id=login.person_id, address=str(browser.address), **detail
-    )

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from secondgate.errors import Conflict, Forbidden, Malformed, NotFound, ProofRejected, Reason, Rejected
-from secondgate.flows.browser import Browser, RenewedLogin
+from secondgate.flows.browser import Browser, RenewedLogin, audit
 from secondgate.flows.challenge import CHALLENGE_BYTES, claim_ceremony, save_ceremony
 from secondgate.flows.proof import Purpose, complete_proof
 from secondgate.flows.services import Services
@@ -41,10 +41,15 @@ class TotpSetup:
     key: Secret[str]
 
 
-def parse_name(text: object, method: Method) -> str:
-    """Give an authenticator's name: 1 to 64 printable characters; nothing gives the method's own. Raises Malformed."""
+def parse_new_name(text: object, method: Method) -> str:
+    """Give a new authenticator's name; nothing gives the method's own. Raises Malformed."""
     if text is None or (isinstance(text, str) and not text.strip()):
         return _DEFAULT_NAMES[method]
+    return parse_name(text)
+
+
+def parse_name(text: object) -> str:
+    """Give an authenticator's name: 1 to 64 printable characters. Raises Malformed."""
     name = unicodedata.normalize("NFC", text).strip() if isinstance(text, str) else ""
     if not name or len(name) > NAME_MAX_CHARS or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in name):
         raise Malformed("name", f"use 1 to {NAME_MAX_CHARS} printable characters")
@@ -82,7 +87,7 @@ async def complete_totp_enrolment(
     Raises Malformed, ProofRejected: EXPIRED, WRONG_CODE; TooManyAttempts; and as `begin_totp_enrolment`.
     """
     only_as_first = await _verify_may_enrol(services, login, Method.TOTP)
-    presented_name = parse_name(name, Method.TOTP)
+    presented_name = parse_new_name(name, Method.TOTP)
     presented_code = parse_code(code)
     seed = await _load_pending_seed(services, login)
     if seed is None:
@@ -134,13 +139,13 @@ async def complete_registration(
     )
     method = Method(claimed.method)
     only_as_first = await _verify_may_enrol(services, login, method)
-    presented_name = parse_name(name, method)
+    presented_name = parse_new_name(name, method)
     try:
         credential = verify_registration(
             response, rp=services.relying_party, expected_challenge=challenge, expected_method=method
         )
     except Rejected as error:
-        await _audit(services, browser, login, "authenticator.rejected", reason=error.reason, method=method)
+        await audit(services, browser, login, "authenticator.rejected", reason=error.reason, method=method)
         raise
     authenticator = Authenticator(
         id=services.new_id(),
@@ -163,8 +168,7 @@ async def complete_registration(
 async def rename_authenticator(services: Services, login: Login, authenticator_id: str, *, name: object) -> None:
     """Give an authenticator another name. Raises Forbidden(WINDOW_CLOSED), NotFound, Malformed."""
     await verify_may_change_authenticators(services, login)
-    authenticator = await load_own_authenticator(services, login, authenticator_id)
-    presented_name = parse_name(name, authenticator.method)
+    presented_name = parse_name(name)
     if not await services.durable.save_authenticator_name(login.person_id, authenticator_id, presented_name):
         raise NotFound(Reason.NOT_FOUND)
 
@@ -182,7 +186,7 @@ async def remove_authenticator(services: Services, browser: Browser, login: Logi
         raise NotFound(Reason.NOT_FOUND)
     await end_sessions_of_authenticator(services, login.person_id, authenticator_id)
     await close_other_windows(services, login)
-    await _audit(services, browser, login, "authenticator.removed", id=authenticator_id, method=authenticator.method)
+    await audit(services, browser, login, "authenticator.removed", id=authenticator_id, method=authenticator.method)
 
 
 async def load_own_authenticator(services: Services, login: Login, authenticator_id: str) -> Authenticator:
@@ -209,11 +213,5 @@ async def _load_pending_seed(services: Services, login: Login) -> Secret[bytes] 
 
 
 async def _enrolled(services: Services, browser: Browser, login: Login, authenticator: Authenticator) -> RenewedLogin:
-    await _audit(services, browser, login, "authenticator.added", id=authenticator.id, method=authenticator.method)
+    await audit(services, browser, login, "authenticator.added", id=authenticator.id, method=authenticator.method)
     return await complete_proof(services, browser, login, authenticator)
-
-
-async def _audit(services: Services, browser: Browser, login: Login, action: str, **detail: str) -> None:
-    await services.audit(
-        action, actor=login.identity.email, person_id=login.person_id, address=str(browser.address), **detail
-    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from secondgate.errors import Forbidden, Reason, Rejected
-from secondgate.flows.browser import Browser
+from secondgate.flows.browser import Browser, audit
 from secondgate.flows.login_request import REQUEST_TTL_S, LoginRequest
 from secondgate.flows.proof import load_evidence
 from secondgate.flows.services import Services
@@ -90,11 +90,11 @@ async def begin_hand_over(
     await services.live.save(
         Kind.HAND_OVER, token_hash(code), encode(value), ttl_s=HAND_OVER_TTL_S, owner=login.person_id
     )
-    await services.audit(
+    await audit(
+        services,
+        browser,
+        login,
         "application.login",
-        actor=login.identity.email,
-        person_id=login.person_id,
-        address=str(browser.address),
         application=request.application_id,
         policy=decision.policy.id,
         method=decision.by.method if decision.by else "",

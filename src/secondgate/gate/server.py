@@ -23,13 +23,14 @@ from secondgate.gate.verify import Question, Verdict, verify
 from secondgate.model.application import Application
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
 from secondgate.page_headers import page_headers
-from secondgate.protocol.cookie import application_cookie_name, host_cookie_name, parse_cookie, without_cookies
+from secondgate.protocol.cookie import application_cookie_name, application_host_cookies, parse_cookie, without_cookies
 from secondgate.protocol.forwarded import OriginalRequest, is_navigation
 from secondgate.protocol.return_to import parse_return_path
 from secondgate.proxied import Arrival, ProxyTrust, read_arrival
 
 log = structlog.get_logger("secondgate.gate")
 
+_OUR_COOKIES = application_host_cookies()
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 ACCESS_EMAIL = "Cf-Access-Authenticated-User-Email"
 ACCESS_ASSERTION = "Cf-Access-Jwt-Assertion"
@@ -56,12 +57,6 @@ class Gate:
     secure: bool
     refusal_page: Callable[[Application | None], str]
 
-    @property
-    def our_cookies(self) -> frozenset[str]:
-        """The names of our cookies at an application's host, in both spellings: the upstream sees none."""
-        plain = (application_cookie_name(secure=False), "secondgate_nonce")
-        return frozenset((*plain, *(host_cookie_name(name, secure=True) for name in plain)))
-
 
 def make_gate(gate: Gate) -> web.Application:
     """Make the listener's application: one route a dialect, any method."""
@@ -73,8 +68,8 @@ def make_gate(gate: Gate) -> web.Application:
 
 def _handler(gate: Gate, dialect: Dialect) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        arrival = read_arrival(request, gate.trust)
         try:
+            arrival = read_arrival(request, gate.trust)
             arrival.verify_trusted()
             original = dialect.parse(arrival.headers)
             verdict = await verify(gate.services, _question(gate, arrival, original))
@@ -108,7 +103,7 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
     match decision:
         case Allow():
             headers = _identity(gate, verdict)
-            if dialect.returns_cookie and (rest := _upstream_cookies(gate, arrival)):
+            if dialect.returns_cookie and (rest := _upstream_cookies(arrival)):
                 headers[hdrs.COOKIE] = rest
             return web.Response(status=200, headers=headers)
         case SignIn(reason) | StepUp(reason=reason):
@@ -154,9 +149,9 @@ def _field(text: str) -> str:
     return "".join(character for character in text if character.isprintable()).strip()
 
 
-def _upstream_cookies(gate: Gate, arrival: Arrival) -> str:
+def _upstream_cookies(arrival: Arrival) -> str:
     """Give the client's cookies without ours, and without those that are no UTF-8: no answer carries them unchanged."""
-    rest = without_cookies(arrival.cookie, gate.our_cookies)
+    rest = without_cookies(arrival.cookie, _OUR_COOKIES)
     if not _NO_UTF8.search(rest):
         return rest
     return ";".join(pair for pair in rest.split(";") if not _NO_UTF8.search(pair)).strip(" ")

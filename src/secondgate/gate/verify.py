@@ -48,9 +48,9 @@ async def verify(services: Services, question: Question) -> Verdict:
     now = services.now()
     anonymous = Visitor(question.address)
     decision = decide(access.rulebook, application, anonymous, Evidence(), stage=Stage.REQUEST, now=now)
-    if isinstance(decision, Allow) or (question.is_preflight and application.options_preflight_bypass):
-        return Verdict(decision if isinstance(decision, Allow) else _preflight(application), application)
-    if question.token is None:
+    if question.is_preflight and application.options_preflight_bypass:
+        decision = _preflight(application)
+    if isinstance(decision, Allow) or question.token is None:
         return Verdict(decision, application)
     session = await load_application_session(services, token=question.token, host=question.original.host)
     if session is None:

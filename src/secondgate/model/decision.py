@@ -8,7 +8,7 @@ request where the application says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -89,11 +89,6 @@ class Rulebook:
     groups: Mapping[str, Group] = field(default_factory=dict)
 
 
-def judged_policies(application: Application) -> Iterable[Policy]:
-    """Give an application's policies in the order of judgement: bypass first, then by precedence."""
-    return sorted(application.policies, key=lambda p: (p.action is not PolicyAction.BYPASS, p.precedence))
-
-
 def decide(
     rulebook: Rulebook, application: Application, visitor: Visitor, evidence: Evidence, *, stage: Stage, now: int
 ) -> Decision:
@@ -103,7 +98,7 @@ def decide(
     who is not known can only match a bypass policy, and is asked to sign in otherwise.
     """
     identity = visitor.identity
-    for policy in judged_policies(application):
+    for policy in application.policies:
         if policy.action is not PolicyAction.BYPASS and identity is None:
             return SignIn(Reason.NO_SESSION)
         if not is_match(policy.criteria, visitor, rulebook.groups):

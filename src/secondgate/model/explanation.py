@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from secondgate.model.access import Access
 from secondgate.model.application import AmbiguousPathError, Application
-from secondgate.model.decision import Decision, Evidence, Stage, decide, judged_policies
+from secondgate.model.decision import Decision, Evidence, Stage, decide
 from secondgate.model.organization import Level, MfaRequirement, Organization, effective_mfa
 from secondgate.model.policy import (
     ADDRESS_RULES,
@@ -125,7 +125,7 @@ def newest_browser(mfa: tuple[MfaSession, ...]) -> tuple[MfaSession, ...]:
 def _judge(application: Application, visitor: Visitor, groups: Mapping[str, Group]) -> tuple[JudgedPolicy, ...]:
     judged = []
     is_decided = False
-    for policy in judged_policies(application):
+    for policy in application.policies:
         outcome = _outcome(policy.criteria, visitor, groups)
         decides = outcome is Outcome.MATCHED and not is_decided
         is_decided = is_decided or decides

@@ -91,7 +91,6 @@ class AuthMethod:
 
 Rule = Everyone | Email | EmailDomain | EmailList | Ip | IpList | InGroup | LoginMethod | AuthMethod
 
-IDENTITY_RULES = (Email, EmailDomain, EmailList, LoginMethod, AuthMethod)
 ADDRESS_RULES = (Ip, IpList)
 
 

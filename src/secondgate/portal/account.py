@@ -77,9 +77,7 @@ async def rename_device(request: web.Request) -> web.StreamResponse:
     """POST /account/devices/{id}/name."""
     context = context_of(request)
     form = await read_form(request, context)
-    await rename_authenticator(
-        context.services, _login(context), request.match_info["id"], name=form.get("name", "") or "\0"
-    )
+    await rename_authenticator(context.services, _login(context), request.match_info["id"], name=form.get("name"))
     return see_other(DEVICES)
 
 

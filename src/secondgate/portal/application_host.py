@@ -23,6 +23,7 @@ from secondgate.model.session import ApplicationSession
 from secondgate.portal.context import Context, context_of, page, presented_token, read_own_form, request_host, see_other
 from secondgate.portal.pages import Choice, Frame, LoggedOutPage, LogoutPage, MessageKind, MessagePage
 from secondgate.protocol.cookie import (
+    NONCE_COOKIE,
     application_cookie_name,
     clear_cookie,
     host_cookie_name,
@@ -34,7 +35,6 @@ from secondgate.protocol.return_to import parse_return_path
 
 log = structlog.get_logger("secondgate.portal")
 
-NONCE = "secondgate_nonce"
 LOGOUT = "/.secondgate/logout"
 
 
@@ -50,7 +50,7 @@ async def begin_login(request: web.Request) -> web.StreamResponse:
         application = None
     if application is None:
         raise NotFound(Reason.NO_APPLICATION)
-    name = host_cookie_name(NONCE, secure=secure)
+    name = host_cookie_name(NONCE_COOKIE, secure=secure)
     nonce = parse_cookie(context.arrival.cookie, name) or new_token(services.random_bytes)
     context.cookies.append(set_cookie(name, nonce, secure=secure, max_age_s=REQUEST_TTL_S))
     token = sign_login_request(services, application, host=host, return_path=return_path, nonce_hash=token_hash(nonce))
@@ -63,7 +63,7 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
     context = context_of(request)
     services, secure = context.services, context.portal.secure
     host = request_host(request)
-    nonce = parse_cookie(context.arrival.cookie, host_cookie_name(NONCE, secure=secure))
+    nonce = parse_cookie(context.arrival.cookie, host_cookie_name(NONCE_COOKIE, secure=secure))
     try:
         handed_over = await complete_hand_over(
             services,

@@ -50,7 +50,6 @@ class Context:
     arrival: Arrival
     state_token: str
     is_state_new: bool
-    device_token: str | None
     browser: Browser
     cookies: list[str] = field(default_factory=list)
     form_origins: list[str] = field(default_factory=list)
@@ -139,7 +138,7 @@ async def read_context(request: web.Request, portal: Portal) -> Context:
         if login is not None and await _end_login_of_another(services, arrival, login):
             login = None
     browser = Browser(token_hash(state_token), device_id, arrival.client, login)
-    return Context(portal, arrival, state_token, state is None, device_token, browser)
+    return Context(portal, arrival, state_token, state is None, browser)
 
 
 async def _end_login_of_another(services: Services, arrival: Arrival, login: Login) -> bool:
@@ -165,7 +164,7 @@ def request_host(request: web.Request) -> str:
     if len(hosts) != 1:
         return ""
     try:
-        return parse_host(hosts[0].decode("latin-1").rpartition(":")[0] or hosts[0].decode("latin-1"))
+        return parse_host(hosts[0].decode("latin-1"))
     except Malformed:
         return ""
 

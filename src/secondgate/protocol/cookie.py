@@ -11,6 +11,8 @@ from collections.abc import Container
 from functools import lru_cache
 
 MAX_COOKIE_BYTES = 4096
+NONCE_COOKIE = "secondgate_nonce"
+"""Ties a login to the browser that began it at an application's host."""
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _BLANKS = " \t"
@@ -24,6 +26,15 @@ def application_cookie_name(*, secure: bool) -> str:
 def host_cookie_name(name: str, *, secure: bool) -> str:
     """Give a cookie's name with the prefix that ties it to one host; plain HTTP cannot have the prefix."""
     return f"__Host-{name}" if secure else name
+
+
+def application_host_cookies() -> frozenset[str]:
+    """Give the names of our cookies at an application's host, in both spellings: the upstream sees none of them."""
+    return frozenset(
+        name
+        for secure in (False, True)
+        for name in (application_cookie_name(secure=secure), host_cookie_name(NONCE_COOKIE, secure=secure))
+    )
 
 
 def parse_cookie(header: str, name: str) -> str | None:

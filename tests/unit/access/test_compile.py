@@ -123,7 +123,7 @@ def test_everything_that_is_written_is_compiled() -> None:
 
 def test_rules_refer_by_name_and_are_resolved() -> None:
     access = compiled()
-    staff, ten, following = access.applications[0].policies
+    following, staff, ten = access.applications[0].policies
     (group,) = access.rulebook.groups.values()
     assert group.criteria.include == (EmailDomain("example.com"),)
     in_group, email_list = staff.criteria.include
@@ -159,7 +159,7 @@ def test_rules_refer_by_id_too_in_any_case() -> None:
     data["groups"][0]["id"] = GIVEN
     data["applications"][0]["policies"][0]["include"] = [{"group": {"id": GIVEN}}]
     data["applications"][1].pop("id")
-    assert compiled(data).applications[0].policies[0].criteria.include == (InGroup(GIVEN.lower()),)
+    assert compiled(data).applications[0].policies[1].criteria.include == (InGroup(GIVEN.lower()),)
 
 
 def test_the_version_changes_with_everything_else() -> None:

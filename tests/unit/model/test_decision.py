@@ -21,7 +21,6 @@ from secondgate.model.decision import (
     Stage,
     StepUp,
     decide,
-    judged_policies,
     mfa_young_enough,
 )
 from secondgate.model.organization import Method, MfaConfig, MfaOverride, Organization, effective_mfa
@@ -104,7 +103,7 @@ def test_bypass_comes_first_and_looks_at_nobody() -> None:
     elsewhere = Visitor(ip_address("198.51.100.1"))
     assert decided(application, elsewhere) == SignIn(Reason.NO_SESSION)
     assert decided(application, replace(ANN, address=elsewhere.address)) == Refuse(
-        Reason.POLICY_DENIED, application.policies[0]
+        Reason.POLICY_DENIED, application.policies[-1]
     )
 
 
@@ -116,7 +115,7 @@ def test_a_stranger_whom_no_bypass_lets_through_is_refused_where_there_is_nothin
 def test_policies_are_judged_by_precedence_whatever_their_order() -> None:
     deny, allow = a_policy(PolicyAction.DENY, precedence=2), a_policy(precedence=1)
     for policies in ((deny, allow), (allow, deny)):
-        assert [p.precedence for p in judged_policies(an_application(*policies))] == [1, 2]
+        assert [p.precedence for p in an_application(*policies).policies] == [1, 2]
         assert isinstance(decided(an_application(*policies), ANN, proof()), Allow)
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from secondgate.model.person import Identity
 from secondgate.model.policy import (
     ADDRESS_RULES,
-    IDENTITY_RULES,
     AuthMethod,
     Criteria,
     Email,
@@ -37,6 +36,7 @@ OFFICE = Group("office", "Office", Criteria(include=(Ip(ip_network("192.0.2.0/24
 NESTED = Group("nested", "Nested", Criteria(include=(InGroup("staff"),), require=(InGroup("office"),)))
 GROUPS = {group.id: group for group in (STAFF, OFFICE, NESTED)}
 
+IDENTITY_RULES = (Email, EmailDomain, EmailList, LoginMethod, AuthMethod)
 MATCHING: list[Rule] = [
     Everyone(),
     Email("ann@example.com"),
