@@ -25,6 +25,7 @@ from secondgate.access import compile_access
 from secondgate.admin.health import make_admin
 from secondgate.config import ListenAddress, Settings, load
 from secondgate.errors import InvalidConfiguration, StartRefused, Unavailable
+from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.flows.services import Services
 from secondgate.gate.server import Gate, IdentityHeaderNames, make_gate
 from secondgate.logs import configure_logs
@@ -40,6 +41,7 @@ from secondgate.proxied import ProxyTrust
 from secondgate.store.embedded import EmbeddedLiveStore
 from secondgate.store.mail import OutboxMailer, SmtpMailer
 from secondgate.store.opening import Opened, open_durable
+from secondgate.store.outgoing import HttpOutgoing
 from secondgate.store.ports import LiveStore, Mailer
 from secondgate.store.redis import RedisLiveStore, connect_redis
 from secondgate.store.sessions import Sessions
@@ -99,6 +101,7 @@ async def open_services(
         data_dir=settings.storage.data_dir, database_url=settings.storage.database.reveal(), now=int(clock())
     )
     live = _live_store(settings, opened, clock)
+    outgoing = HttpOutgoing()
     try:
         keys = await _key_ring(settings, opened, now=int(clock()))
         yield Services(
@@ -110,6 +113,8 @@ async def open_services(
             sessions=Sessions(live),
             sealer=opened.sealer,
             mailer=_mailer(settings, clock),
+            outgoing=outgoing,
+            documents=ProviderDocuments(outgoing, clock=clock),
             keys=keys,
             relying_party=RelyingParty(settings.portal_host, settings.access.organization.name, settings.portal_origin),
             mac_key=opened.sealer.derive("browser-mac"),
@@ -119,6 +124,7 @@ async def open_services(
         )
     finally:
         await background.drain()
+        await outgoing.close()
         await live.close()
         await opened.durable.close()
 

@@ -47,6 +47,10 @@ class Reason(StrEnum):
     SESSION_ENDED = "session_ended"
     OTHER_BROWSER = "other_browser"
     WINDOW_CLOSED = "window_closed"
+    # identity providers
+    PROVIDER_REFUSED = "provider_refused"
+    EMAIL_NOT_VERIFIED = "email_not_verified"
+    IDENTITY_NOT_JOINED = "identity_not_joined"
     # MFA
     MFA_MISSING = "mfa_missing"
     MFA_METHOD = "mfa_method"

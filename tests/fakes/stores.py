@@ -31,6 +31,7 @@ class MemoryPeople:
 
     def __init__(self) -> None:
         self.people: dict[str, Person] = {}
+        self.subjects: dict[tuple[str, str], str] = {}
         self.authenticators: dict[str, Authenticator] = {}
         self.seeds: dict[str, Secret[bytes]] = {}
         self.steps: dict[str, int] = {}
@@ -49,6 +50,26 @@ class MemoryPeople:
         person = replace(person, name=name or person.name, last_login_at=now)
         self.people[person.id] = person
         return person
+
+    async def load_person_by_subject(self, provider_id: str, subject: str) -> Person | None:
+        _check_text(provider_id, subject)
+        return self.people.get(self.subjects.get((provider_id, subject), ""))
+
+    async def create_person_with_subject(
+        self, *, new_id: str, email: str, name: str, provider_id: str, subject: str, now: int
+    ) -> Person | None:
+        _check_text(new_id, email, name, provider_id, subject)
+        if await self.load_person_by_email(email) or (provider_id, subject) in self.subjects:
+            return None
+        self.subjects[provider_id, subject] = new_id
+        self.people[new_id] = Person(new_id, folded_email(email), name, now, now)
+        return self.people[new_id]
+
+    async def add_subject(self, person_id: str, *, provider_id: str, subject: str, now: int) -> bool:  # noqa: ARG002 - the port's
+        _check_text(person_id, provider_id, subject)
+        if person_id not in self.people:
+            raise NotFound(Reason.NOT_FOUND)
+        return self.subjects.setdefault((provider_id, subject), person_id) == person_id
 
     async def load_person(self, person_id: str) -> Person | None:
         _check_text(person_id)
@@ -78,6 +99,7 @@ class MemoryPeople:
             self._forget(authenticator_id)
         self.attempts = [attempt for attempt in self.attempts if attempt.person_id != person_id]
         self.in_a_row.pop(person_id, None)
+        self.subjects = {key: of for key, of in self.subjects.items() if of != person_id}
         return self.people.pop(person_id, None) is not None
 
     def _forget(self, authenticator_id: str) -> None:

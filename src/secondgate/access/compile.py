@@ -28,12 +28,14 @@ from secondgate.access.rules import CriteriaShape, RuleShape
 from secondgate.access.shapes import (
     AccessShapes,
     ApplicationShape,
+    IdentityProviderConfigShape,
     PolicyShape,
 )
 from secondgate.errors import InvalidConfiguration
 from secondgate.model.access import Access, IdentityProvider
 from secondgate.model.application import Application
 from secondgate.model.decision import Rulebook
+from secondgate.model.openid import OpenIdSettings
 from secondgate.model.person import IdentitySource
 from secondgate.model.policy import (
     AuthMethod,
@@ -75,6 +77,26 @@ def application_aud(application_id: str) -> str:
     return hashlib.sha256(application_id.encode()).hexdigest()
 
 
+def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None:
+    """Give the settings of an OpenID Connect provider; None for another kind, which has none of these."""
+    if config is None or config.issuer_url is None or config.client_id is None or config.client_secret is None:
+        return None
+    return OpenIdSettings(
+        issuer_url=config.issuer_url,
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+        auth_url=config.auth_url or "",
+        token_url=config.token_url or "",
+        certs_url=config.certs_url or "",
+        scopes=config.scopes,
+        claims=config.claims,
+        email_claim_name=config.email_claim_name,
+        pkce_enabled=config.pkce_enabled,
+        trust_email=config.trust_email,
+        client_authentication=config.token_endpoint_auth_method,
+    )
+
+
 class _Compiler:
     """One compilation: the account, and what names stand for."""
 
@@ -103,7 +125,9 @@ class _Compiler:
             rulebook=Rulebook(compile_organization(shapes.organization), {group.id: group for group in groups}),
             applications=tuple(map(self._application, shapes.applications)),
             identity_providers=tuple(
-                IdentityProvider(self._id("identity_provider", shape), shape.name, IdentitySource(shape.type))
+                IdentityProvider(
+                    self._id("identity_provider", shape), shape.name, IdentitySource(shape.type), _openid(shape.config)
+                )
                 for shape in shapes.identity_providers
             ),
             administrators=None if shapes.administrators is None else self._criteria(shapes.administrators),
@@ -133,6 +157,7 @@ class _Compiler:
             mfa=compile_override(shape.mfa_config),
             mfa_check=effective_check(self._shapes.organization, shape),
             allowed_idps=tuple(self._providers[reference] for reference in shape.allowed_idps),
+            auto_redirect_to_identity=shape.auto_redirect_to_identity,
             app_launcher_visible=shape.app_launcher_visible,
             logo_url=shape.logo_url or "",
             custom_deny_message=shape.custom_deny_message or "",

@@ -13,11 +13,21 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from secondgate.access.destination import parse_destination, parse_host
 from secondgate.errors import Malformed
+from secondgate.model.secret import Secret
 from secondgate.protocol.duration import parse_duration
 from secondgate.protocol.email_address import parse_email
 
@@ -136,6 +146,31 @@ def _url(value: str) -> str:
     return value
 
 
+def _outgoing_url(value: str) -> str:
+    """Take what Secondgate itself asks: HTTPS, except on this very machine."""
+    parts = urlsplit(value)
+    if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise refusal("must begin with https://")
+    if parts.query or parts.fragment:
+        raise refusal("must have no query and no fragment")
+    return value
+
+
+def _token(value: str) -> str:
+    if not value or any(not "\x21" <= c <= "\x7e" or c in '"\\' for c in value):
+        raise refusal("must be one word of visible ASCII characters")
+    return value
+
+
+def _secret(value: object) -> Secret[str]:
+    """Read a secret; the message never shows it."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not value:
+        raise refusal("must be text that is not empty; put it in quotes")
+    return Secret(value)
+
+
 def _amr(value: str) -> str:
     if not _AMR.fullmatch(value):
         raise refusal("must be one authentication method reference (RFC 8176), as otp or hwk")
@@ -164,6 +199,14 @@ Duration = Annotated[
 ]
 LastingDuration = Annotated[Duration, AfterValidator(_lasting)]
 Url = Annotated[Text, AfterValidator(_url)]
+IssuerUrl = Annotated[Url, AfterValidator(_outgoing_url)]
+Scope = Annotated[Text, AfterValidator(_token)]
+SecretText = Annotated[
+    Secret[str],
+    PlainValidator(_secret),
+    WithJsonSchema({"type": "string", "writeOnly": True}),
+    PlainSerializer(str, return_type=str),
+]
 Network = Annotated[Text, AfterValidator(_well_formed(parse_network))]
 EmailAddress = Annotated[Text, AfterValidator(_well_formed(parse_email))]
 MailDomain = Annotated[Text, AfterValidator(_well_formed(parse_email_domain))]

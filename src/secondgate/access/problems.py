@@ -12,6 +12,7 @@ from secondgate.access.destination import parse_destination
 from secondgate.access.fields import parse_network
 from secondgate.access.finding import Finding, names_in
 from secondgate.access.mfa_problems import find_mfa_problems
+from secondgate.access.provider_problems import find_provider_problems
 from secondgate.access.references import Named, References
 from secondgate.access.rules import CriteriaShape, RuleShape
 from secondgate.access.shapes import AccessShapes, ApplicationShape, GroupShape, ListShape, PolicyShape
@@ -60,6 +61,7 @@ class _Search:
             yield from self._application_problems(application, f"{at}.applications[{number}]")
         if shapes.administrators is not None:
             yield from self._criteria_problems(shapes.administrators, f"{at}.administrators")
+        yield from find_provider_problems(shapes.identity_providers, at=f"{at}.identity_providers")
         yield from find_mfa_problems(shapes, at=at)
 
     def _application_problems(self, application: ApplicationShape, at: str) -> Iterator[Finding]:

@@ -16,10 +16,13 @@ from secondgate.access.fields import (
     Duration,
     Flag,
     Id,
+    IssuerUrl,
     LastingDuration,
     Name,
     PublicAddress,
     Reference,
+    Scope,
+    SecretText,
     Shape,
     Text,
     Url,
@@ -27,6 +30,7 @@ from secondgate.access.fields import (
 )
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
+from secondgate.model.openid import ClientAuthentication
 from secondgate.model.organization import Method
 from secondgate.model.policy import PolicyAction
 
@@ -151,7 +155,6 @@ class ApplicationShape(Shape):
 
     NOT_YET: ClassVar[frozenset[str]] = frozenset(
         (
-            "auto_redirect_to_identity",
             "tags",
             "http_only_cookie_attribute",
             "same_site_cookie_attribute",
@@ -186,6 +189,7 @@ class ApplicationShape(Shape):
     session_duration: LastingDuration | None = None
     policies: tuple[PolicyShape, ...] = ()
     allowed_idps: tuple[Reference, ...] = ()
+    auto_redirect_to_identity: Flag = False
     app_launcher_visible: Flag = True
     logo_url: Url | None = None
     custom_deny_message: Text | None = None
@@ -230,7 +234,23 @@ class ListShape(Shape):
 
 
 class IdentityProviderConfigShape(Shape):
-    """What a provider needs to be told: nothing, for one-time PINs."""
+    """What a provider of OpenID Connect needs to be told; one of one-time PINs needs nothing.
+
+    With `issuer_url` alone everything else is discovered; with the three URLs besides nothing is.
+    """
+
+    issuer_url: IssuerUrl | None = None
+    auth_url: IssuerUrl | None = None
+    token_url: IssuerUrl | None = None
+    certs_url: IssuerUrl | None = None
+    client_id: Scope | None = None
+    client_secret: SecretText | None = None
+    scopes: tuple[Scope, ...] = ("openid", "email", "profile")
+    claims: tuple[Name, ...] = ()
+    email_claim_name: Name = "email"
+    pkce_enabled: Flag = True
+    trust_email: Flag = False
+    token_endpoint_auth_method: ClientAuthentication = ClientAuthentication.BASIC
 
 
 class IdentityProviderShape(Shape):
@@ -241,9 +261,8 @@ class IdentityProviderShape(Shape):
     id: Id | None = None
     name: Name
     type: Annotated[
-        Literal["onetimepin"],
+        Literal["onetimepin", "oidc"],
         later(
-            "oidc",
             "saml",
             "azureAD",
             "google",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from secondgate.access.fields import Shape
+from secondgate.access.shapes import IdentityProviderConfigShape
 from secondgate.config.introspection import FILE_SUFFIX, secret_keys
 from secondgate.config.settings import MailSettings, Settings, StorageSettings
 
@@ -28,6 +29,7 @@ def json_schema() -> dict[str, Any]:
         (Settings, schema),
         (StorageSettings, schema["$defs"]["StorageSettings"]),
         (MailSettings, schema["$defs"]["MailSettings"]),
+        (IdentityProviderConfigShape, schema["$defs"]["IdentityProviderConfigShape"]),
     )
     for model, holder in holders:
         for key in secret_keys(model):

@@ -23,6 +23,10 @@ def read_secret_files(document: Document, folder: Path) -> set[Location]:
 
 
 def _visit(document: Document, data: object, location: Location, folder: Path, lost: set[Location]) -> None:
+    if isinstance(data, list):
+        for number, item in enumerate(data):
+            _visit(document, item, (*location, number), folder, lost)
+        return
     model = model_at(Settings, location)
     if model is None or not isinstance(data, dict):
         return

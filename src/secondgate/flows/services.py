@@ -9,11 +9,12 @@ from typing import Protocol
 
 import structlog
 
+from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.model.access import Access
 from secondgate.model.audit import AuditEvent
 from secondgate.protocol.jwt import KeyRing
 from secondgate.protocol.webauthn import RelyingParty
-from secondgate.store.ports import AttemptLimits, DurableStore, LiveStore, Mailer, Sealer
+from secondgate.store.ports import AttemptLimits, DurableStore, LiveStore, Mailer, Outgoing, Sealer
 from secondgate.store.sessions import Sessions
 
 log = structlog.get_logger("secondgate.flows")
@@ -43,6 +44,8 @@ class Services:
     sessions: Sessions
     sealer: Sealer
     mailer: Mailer | None
+    outgoing: Outgoing
+    documents: ProviderDocuments
     keys: KeyRing
     relying_party: RelyingParty
     mac_key: bytes = field(repr=False)

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 
 from secondgate.model.application import Application, ApplicationIndex
 from secondgate.model.decision import Rulebook
+from secondgate.model.openid import OpenIdSettings
 from secondgate.model.person import IdentitySource
 from secondgate.model.policy import Criteria
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityProvider:
-    """Where people log in."""
+    """Where people log in. `openid` is set where the type is OIDC."""
 
     id: str
     name: str
     type: IdentitySource
+    openid: OpenIdSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Application:
     mfa: MfaOverride | None = None
     mfa_check: MfaCheck = MfaCheck.LOGIN
     allowed_idps: tuple[str, ...] = ()
+    auto_redirect_to_identity: bool = False
     app_launcher_visible: bool = True
     logo_url: str = ""
     custom_deny_message: str = ""

@@ -16,11 +16,16 @@ class IdentitySource(StrEnum):
 
     ONE_TIME_PIN = "onetimepin"
     HEADERS = "headers"
+    OIDC = "oidc"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who an identity provider says somebody is. `email` is in lower case."""
+    """Who an identity provider says somebody is. `email` is in lower case.
+
+    `subject` is the provider's own name for the person, which never changes; empty where only the address is known.
+    `claims` are those that the provider's settings ask to keep, each with its values.
+    """
 
     email: str
     name: str = ""
@@ -29,6 +34,8 @@ class Identity:
     auth_time: int | None = None
     source: IdentitySource = IdentitySource.ONE_TIME_PIN
     identity_provider_id: str = ""
+    subject: str = ""
+    claims: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,6 +350,7 @@ class MessageKind(StrEnum):
     COOKIES = "Your browser blocked our cookie"
     UNAVAILABLE = "We cannot check your login now"
     EXPIRED = "This login has expired"
+    LOGIN_FAILED = "You could not be logged in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,9 @@ from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
 from secondgate.model.person import IdentitySource
 from secondgate.portal.context import Context, context_of, page, read_form, see_other
 from secondgate.portal.journey import ADD_DEVICE, after_identity, parse_purpose, path
+from secondgate.portal.openid import go_to_provider
 from secondgate.portal.pages import Choice, LoginPage, MessageKind, MessagePage, PinPage
+from secondgate.portal.providers import provider_of, providers_of
 from secondgate.portal.words import status_of, words_for
 from secondgate.protocol.email_address import MAX_ADDRESS_CHARS
 
@@ -48,21 +50,24 @@ async def show_login(request: web.Request) -> web.StreamResponse:
         context.keep(await sign_in(context.services, context.browser, identity))
         return see_other(path("/login", login_request, purpose=purpose))
     if context.login is None:
-        return page(_login_page(context, login_request, purpose))
+        return await _begin_login(context, login_request, purpose)
     if login_request is None or purpose:
         return see_other(after_identity(login_request, purpose))
     return await _go_on(context, login_request)
 
 
 async def show_provider(request: web.Request) -> web.StreamResponse:
-    """GET /login/{idp}: the form of one provider, where several are offered."""
-    return page(_pin_form(_step(request, request.query)))
+    """GET /login/{idp}: the form of one provider, where several are offered, or the way to it."""
+    step = _step(request, request.query)
+    if step.provider.openid:
+        return await go_to_provider(step.context, step.provider, step.request, step.purpose)
+    return page(_pin_form(step))
 
 
 async def request_pin(request: web.Request) -> web.StreamResponse:
     """POST /login/{idp}: send a one-time PIN; the answer is the same for every address."""
     form = await read_form(request, context_of(request))
-    step = _step(request, form)
+    step = _pin_step(request, form)
     email = form.get("email", "")
     try:
         await begin_one_time_pin(step.context.services, step.context.browser, email=email, provider=step.provider)
@@ -73,14 +78,14 @@ async def request_pin(request: web.Request) -> web.StreamResponse:
 
 async def show_pin(request: web.Request) -> web.StreamResponse:
     """GET /login/{idp}/pin: enter the PIN."""
-    step = _step(request, request.query)
+    step = _pin_step(request, request.query)
     email = await load_pending_email(step.context.services, step.context.browser)
     return see_other(step.path("/login")) if email is None else page(_pin_page(step, email))
 
 
 async def resend_pin(request: web.Request) -> web.StreamResponse:
     """POST /login/{idp}/resend: a new PIN to the same address; the old one is worth nothing then."""
-    step = _step(request, await read_form(request, context_of(request)))
+    step = _pin_step(request, await read_form(request, context_of(request)))
     services, browser = step.context.services, step.context.browser
     email = await load_pending_email(services, browser)
     if email is None:
@@ -95,7 +100,7 @@ async def resend_pin(request: web.Request) -> web.StreamResponse:
 async def submit_pin(request: web.Request) -> web.StreamResponse:
     """POST /login/{idp}/pin: the PIN logs the person in."""
     form = await read_form(request, context_of(request))
-    step = _step(request, form)
+    step = _pin_step(request, form)
     services, browser = step.context.services, step.context.browser
     email = await load_pending_email(services, browser)
     try:
@@ -111,8 +116,16 @@ async def submit_pin(request: web.Request) -> web.StreamResponse:
 def _step(request: web.Request, fields: Mapping[str, str]) -> Step:
     context = context_of(request)
     login_request = context.login_request(fields.get("request"))
-    provider = _provider(context, login_request, request.match_info["idp"])
+    provider = provider_of(context, login_request, request.match_info["idp"])
     return Step(context, login_request, parse_purpose(fields.get("purpose")), provider)
+
+
+def _pin_step(request: web.Request, fields: Mapping[str, str]) -> Step:
+    """Give the step of a provider of PINs. Raises NotFound for another's: no PIN makes somebody of that one."""
+    step = _step(request, fields)
+    if step.provider.type is not IdentitySource.ONE_TIME_PIN:
+        raise NotFound(Reason.NOT_FOUND, "no provider of one-time PINs")
+    return step
 
 
 async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
@@ -153,36 +166,25 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
             return page(refused, status=403)
 
 
-def _providers(context: Context, request: LoginRequest | None) -> list[IdentityProvider]:
-    """Give the identity providers that the application allows, and that people can choose."""
+async def _begin_login(context: Context, request: LoginRequest | None, purpose: str) -> web.StreamResponse:
+    """Show the ways to log in, or go straight on where the application wants that and there is one."""
+    providers = providers_of(context, request)
     application = context.application(request)
-    allowed = application.allowed_idps if application else ()
-    return [
-        provider
-        for provider in context.services.access().identity_providers
-        if provider.type is IdentitySource.ONE_TIME_PIN and (not allowed or provider.id in allowed)
-    ]
-
-
-def _provider(context: Context, request: LoginRequest | None, provider_id: str) -> IdentityProvider:
-    for provider in _providers(context, request):
-        if provider.id == provider_id:
-            return provider
-    raise NotFound(Reason.NOT_FOUND)
-
-
-def _login_page(context: Context, request: LoginRequest | None, purpose: str) -> LoginPage:
-    providers = _providers(context, request)
-    if len(providers) == 1:
-        return _pin_form(Step(context, request, purpose, providers[0]))
-    application = context.application(request)
-    choices = tuple(Choice(p.name, path(f"/login/{p.id}", request, purpose=purpose)) for p in providers)
-    return LoginPage(
+    if application and application.auto_redirect_to_identity and len(providers) == 1 and providers[0].openid:
+        return await go_to_provider(context, providers[0], request, purpose)
+    pins = [provider for provider in providers if provider.type is IdentitySource.ONE_TIME_PIN]
+    form = pins[0] if len(pins) == 1 else None
+    choices = tuple(
+        Choice(one.name, path(f"/login/{one.id}", request, purpose=purpose)) for one in providers if one is not form
+    )
+    shown = LoginPage(
         frame=context.frame(request),
         purpose=purpose,
         application=application.name if application else "",
+        pin_action=f"/login/{form.id}" if form else "",
         providers=choices,
     )
+    return page(shown)
 
 
 def _pin_form(step: Step, *, email: str = "", error: str = "") -> LoginPage:

@@ -10,6 +10,7 @@ only. Every method raises Unavailable when the store cannot answer. Times are Un
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -38,6 +39,23 @@ class People(Protocol):
 
         Also writes `now` as the last login and a `name` that is not empty. Two callers at once get one person.
         """
+        ...
+
+    async def load_person_by_subject(self, provider_id: str, subject: str) -> Person | None:
+        """Load whom a provider knows by this subject."""
+        ...
+
+    async def create_person_with_subject(
+        self, *, new_id: str, email: str, name: str, provider_id: str, subject: str, now: int
+    ) -> Person | None:
+        """Make a person whom a provider knows by this subject; one step.
+
+        None, and nothing is made, when the address or the subject is somebody's already.
+        """
+        ...
+
+    async def add_subject(self, person_id: str, *, provider_id: str, subject: str, now: int) -> bool:
+        """Join a provider's subject to a person; False when the subject is somebody's already. Raises NotFound."""
         ...
 
     async def load_person(self, person_id: str) -> Person | None:
@@ -182,6 +200,7 @@ class Kind(StrEnum):
     PIN = "pin"
     PENDING_TOTP = "pending-totp"
     CHALLENGE = "challenge"
+    LOGIN_STATE = "login-state"
     HAND_OVER = "hand-over"
     USED = "used"
     COUNTER = "counter"
@@ -248,6 +267,38 @@ class Sealer(Protocol):
 
     def unseal(self, sealed: bytes, *, place: str) -> bytes:
         """Decrypt. Raises Unavailable when key or place is not the one it was sealed under."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingAnswer:
+    """What another server answered."""
+
+    status: int
+    body: bytes
+
+
+class Outgoing(Protocol):
+    """Requests to other servers: bounded in time and size, never redirected, TLS verified.
+
+    A host in a private network is asked only where one of `configured_urls`, which an operator wrote, names it. Both
+    methods raise Unavailable, without anything secret in the text, when there is no answer within these bounds.
+    """
+
+    async def get(
+        self, url: str, *, configured_urls: tuple[str, ...], headers: Mapping[str, str] | None = None
+    ) -> OutgoingAnswer:
+        """Read."""
+        ...
+
+    async def post_form(
+        self, url: str, form: Mapping[str, str], *, configured_urls: tuple[str, ...], headers: Mapping[str, str]
+    ) -> OutgoingAnswer:
+        """Send a form."""
+        ...
+
+    async def close(self) -> None:
+        """Give back all connections."""
         ...
 
 

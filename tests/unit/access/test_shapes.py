@@ -100,7 +100,7 @@ def test_what_nothing_honours_is_no_field_anywhere() -> None:
 @pytest.mark.parametrize(
     ("shape", "data"),
     [
-        (IdentityProviderShape, {"name": "C", "type": "oidc"}),
+        (IdentityProviderShape, {"name": "C", "type": "saml"}),
         (ListShape, {"name": "L", "type": "AAGUID"}),
         (PolicyShape, {"name": "P", "decision": "non_identity", "include": [{"everyone": {}}]}),
         (ApplicationShape, {"name": "A", "type": "saas"}),

@@ -28,6 +28,7 @@ from secondgate.flows.hand_over import HandedOver, begin_hand_over, complete_han
 from secondgate.flows.login_request import LoginRequest, sign_login_request, verify_login_request
 from secondgate.flows.one_time_pin import begin_one_time_pin, complete_one_time_pin
 from secondgate.flows.proof import Purpose
+from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.flows.services import Services
 from secondgate.flows.sign_in import sign_in
 from secondgate.model.access import Access, IdentityProvider
@@ -47,6 +48,7 @@ from secondgate.store.sealing import KeyFileSealer
 from secondgate.store.sessions import Sessions
 from tests.fakes.authenticator import SoftAuthenticator
 from tests.fakes.mail import MemoryMailer
+from tests.fakes.outgoing import MemoryOutgoing
 from tests.fakes.stores import MemoryDurableStore, MemoryLiveStore
 
 START = 1_800_000_000
@@ -120,6 +122,7 @@ class World:
         self.durable_steps, self.live_steps = Stepping(self.durable), Stepping(self.live)
         live = cast("LiveStore", self.live_steps)
         self.mailer = MemoryMailer()
+        self.outgoing = MemoryOutgoing()
         self.services = Services(
             portal_origin=PORTAL,
             origin_of=lambda host: f"https://{host}",
@@ -129,6 +132,8 @@ class World:
             sessions=Sessions(live),
             sealer=KeyFileSealer(Secret(os.urandom(32))),
             mailer=self.mailer,
+            outgoing=self.outgoing,
+            documents=ProviderDocuments(self.outgoing, clock=self.clock),
             keys=KeyRing(
                 [new_signing_key(SigningAlgorithm.ES256, now=START, name="mfa.example.com", random_bytes=os.urandom)]
             ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, case, delete, select, update
+from sqlalchemy import Row, case, delete, exc, select, update
 
+from secondgate.errors import NotFound, Reason
 from secondgate.model.organization import Method
 from secondgate.model.person import Person, folded_email
 from secondgate.store.sql.database import Database
-from secondgate.store.sql.tables import authenticators, persons, wrong_codes
+from secondgate.store.sql.tables import authenticators, identities, persons, wrong_codes
 
 _PERSON = (
     persons.c.id,
@@ -64,6 +65,42 @@ class SqlPeople:
         assert person is not None  # noqa: S101 - one() gave a row
         return person
 
+    async def load_person_by_subject(self, provider_id: str, subject: str) -> Person | None:
+        """Load whom a provider knows by this subject."""
+        of_subject = select(identities.c.person_id).where(
+            identities.c.provider_id == provider_id, identities.c.subject == subject
+        )
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(*_PERSON).where(persons.c.id.in_(of_subject)))
+            return _person(rows.one_or_none())
+
+    async def create_person_with_subject(
+        self, *, new_id: str, email: str, name: str, provider_id: str, subject: str, now: int
+    ) -> Person | None:
+        """Make a person with a subject in one transaction; the unique keys of both decide who comes first."""
+        email = folded_email(email)
+        row = {"id": new_id, "email": email, "name": name, "created_at": now, "last_login_at": now}
+        link = {"provider_id": provider_id, "subject": subject, "person_id": new_id, "created_at": now}
+        try:
+            async with self._database.writing() as connection:
+                await connection.execute(persons.insert().values(**row, disabled=False, wrong_in_a_row=0))
+                await connection.execute(identities.insert().values(**link))
+        except exc.IntegrityError:
+            return None
+        return Person(new_id, email, name, now, now)
+
+    async def add_subject(self, person_id: str, *, provider_id: str, subject: str, now: int) -> bool:
+        """Join a subject to a person."""
+        insert = self._database.insert(identities).values(
+            provider_id=provider_id, subject=subject, person_id=person_id, created_at=now
+        )
+        try:
+            async with self._database.writing() as connection:
+                done = await connection.execute(insert.on_conflict_do_nothing())
+                return done.rowcount == 1
+        except exc.IntegrityError as error:
+            raise NotFound(Reason.NOT_FOUND, "there is no such person") from error
+
     async def load_person(self, person_id: str) -> Person | None:
         """Load by id."""
         async with self._database.reading() as connection:
@@ -101,6 +138,7 @@ class SqlPeople:
             # the person's row first, as everyone locks it first
             await connection.execute(select(persons.c.id).where(persons.c.id == person_id).with_for_update())
             await connection.execute(delete(authenticators).where(authenticators.c.person_id == person_id))
+            await connection.execute(delete(identities).where(identities.c.person_id == person_id))
             await connection.execute(delete(wrong_codes).where(wrong_codes.c.person_id == person_id))
             done = await connection.execute(delete(persons).where(persons.c.id == person_id))
             return done.rowcount == 1

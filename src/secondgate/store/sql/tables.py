@@ -66,6 +66,15 @@ persons = Table(
     Column("wrong_in_a_row", BigInteger, nullable=False),
 )
 
+identities = Table(
+    "identities",
+    metadata,
+    Column("provider_id", StorableText, primary_key=True),
+    Column("subject", StorableText, primary_key=True),
+    Column("person_id", StorableText, ForeignKey("persons.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
 authenticators = Table(
     "authenticators",
     metadata,

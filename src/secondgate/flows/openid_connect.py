@@ -1,0 +1,225 @@
+"""Login at an OpenID Connect provider: the code flow with PKCE, state and nonce, in the browser that began it.
+
+`begin_` remembers what the answer must fit, under the hash of `state`, for ten minutes and one use; `complete_` takes
+it, whatever comes of it. Makes an identity of the provider's claims; who that is here is decided in `sign_in`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from secondgate.errors import Forbidden, Malformed, ProofRejected, Reason, Rejected, TooManyAttempts, Unavailable
+from secondgate.flows.browser import Browser
+from secondgate.flows.services import Services
+from secondgate.model.access import IdentityProvider
+from secondgate.model.openid import OpenIdSettings
+from secondgate.model.person import Identity, IdentitySource
+from secondgate.protocol.email_address import parse_email
+from secondgate.protocol.id_token import IdToken, verify_id_token
+from secondgate.protocol.oidc import (
+    ProviderMetadata,
+    authorization_url,
+    parse_token_response,
+    parse_userinfo,
+    token_request,
+    verify_response_issuer,
+)
+from secondgate.protocol.opaque_token import new_token, token_hash
+from secondgate.store.ports import Kind
+from secondgate.store.sessions import decode, encode
+
+LOGIN_STATE_TTL_S = 600
+LOGINS_PER_ADDRESS = (300, 600)
+CALLBACK_PATH = "/login/callback"
+HTTP_OK = 200
+MAX_CODE_CHARS = 4096
+MAX_NAME_CHARS = 350
+MAX_GROUPS = 500
+MAX_VALUES = 500
+MAX_VALUE_CHARS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LoginState:
+    """What an answer must fit: the browser, the provider and its issuer, nonce and verifier; and what goes on then."""
+
+    browser_id: str
+    provider_id: str
+    issuer: str
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    request_token: str = ""
+    purpose: str = ""
+
+
+async def begin_openid_login(
+    services: Services, browser: Browser, provider: IdentityProvider, *, request_token: str, purpose: str
+) -> str:
+    """Remember a login under way and give the provider's URL for it. Raises TooManyAttempts, Unavailable."""
+    settings = _settings(provider)
+    count, window_s = LOGINS_PER_ADDRESS
+    if await services.live.increment(Kind.COUNTER, f"oidc-address:{browser.network}", ttl_s=window_s) > count:
+        raise TooManyAttempts(window_s, "too many logins were begun")
+    metadata = await services.documents.load_metadata(settings)
+    state, nonce = new_token(services.random_bytes), new_token(services.random_bytes)
+    verifier = new_token(services.random_bytes) if settings.pkce_enabled else ""
+    remembered = LoginState(browser.state_id, provider.id, settings.issuer_url, nonce, verifier, request_token, purpose)
+    await services.live.save(Kind.LOGIN_STATE, token_hash(state), encode(remembered), ttl_s=LOGIN_STATE_TTL_S)
+    return authorization_url(
+        settings, metadata, redirect_uri=_redirect_uri(services), state=state, nonce=nonce, verifier=verifier
+    )
+
+
+async def claim_login_state(services: Services, browser: Browser, state: str | None) -> LoginState:
+    """Take what was remembered under a `state`, once. Raises ProofRejected(UNKNOWN_OR_USED, OTHER_BROWSER)."""
+    claimed = await services.live.claim(Kind.LOGIN_STATE, token_hash(state)) if state else None
+    remembered = decode(LoginState, claimed)
+    if remembered is None:
+        raise ProofRejected(Reason.UNKNOWN_OR_USED, "no login of this state is under way")
+    if not hmac.compare_digest(remembered.browser_id, browser.state_id):
+        raise ProofRejected(Reason.OTHER_BROWSER, "the login was begun in another browser")
+    return remembered
+
+
+async def complete_openid_login(
+    services: Services, remembered: LoginState, provider: IdentityProvider, presented: Mapping[str, str]
+) -> Identity:
+    """Prove an answer of the provider and give the identity that it vouches for.
+
+    `presented` are the query parameters of the callback. Raises Forbidden: PROVIDER_REFUSED, EMAIL_NOT_VERIFIED;
+    TokenRejected; Malformed; Unavailable.
+    """
+    settings = _settings(provider)
+    if (remembered.provider_id, remembered.issuer) != (provider.id, settings.issuer_url):
+        raise ProofRejected(Reason.UNKNOWN_OR_USED, "the provider's settings changed meanwhile")
+    metadata = await services.documents.load_metadata(settings)
+    verify_response_issuer(metadata, presented.get("iss"))
+    if "error" in presented:
+        raise Forbidden(Reason.PROVIDER_REFUSED, f"the provider answered {presented['error'][:100]!r}")
+    code = presented.get("code", "")
+    if not 0 < len(code) <= MAX_CODE_CHARS:
+        raise Malformed("code", "is missing or too long")
+    token, access_token = await _redeem(services, settings, metadata, remembered, code)
+    claims = await _all_claims(services, settings, metadata, token, access_token)
+    return identity_of(provider, settings, token, claims)
+
+
+def identity_of(
+    provider: IdentityProvider, settings: OpenIdSettings, token: IdToken, claims: Mapping[str, object]
+) -> Identity:
+    """Make an identity of claims. Raises Forbidden(EMAIL_NOT_VERIFIED), Malformed for what is no address."""
+    address = claims.get(settings.email_claim_name)
+    if address is None:
+        raise Forbidden(Reason.EMAIL_NOT_VERIFIED, f"the provider sends no claim {settings.email_claim_name!r}")
+    # `email_verified` speaks of the claim `email` and of no other (Core, section 5.1)
+    is_verified = settings.email_claim_name == "email" and claims.get("email_verified") is True
+    if not is_verified and not settings.trust_email:
+        raise Forbidden(Reason.EMAIL_NOT_VERIFIED, "the provider does not call the address verified")
+    name = claims.get("name")
+    return Identity(
+        email=parse_email(address),
+        name=name[:MAX_NAME_CHARS] if isinstance(name, str) and name.isprintable() else "",
+        groups=tuple(group for group in _texts(claims.get("groups"))[:MAX_GROUPS] if "," not in group),
+        amr=token.amr,
+        auth_time=token.auth_time,
+        source=IdentitySource.OIDC,
+        identity_provider_id=provider.id,
+        subject=token.subject,
+        claims=tuple((name, _texts(claims[name])) for name in settings.claims if name in claims),
+    )
+
+
+async def refuse_openid_login(services: Services, browser: Browser, provider_name: str, error: Rejected) -> None:
+    """Write down why a login failed, once, in the audit log and so in the log."""
+    await services.audit(
+        "login.failed",
+        actor="",
+        address=str(browser.address),
+        provider=provider_name,
+        reason=error.reason,
+        detail=error.detail,
+    )
+
+
+async def _redeem(
+    services: Services, settings: OpenIdSettings, metadata: ProviderMetadata, remembered: LoginState, code: str
+) -> tuple[IdToken, str]:
+    """Turn the code into a proven ID token and an access token."""
+    form, headers = token_request(
+        settings, code=code, redirect_uri=_redirect_uri(services), verifier=remembered.verifier
+    )
+    answer = await services.outgoing.post_form(
+        metadata.token_endpoint, form, configured_urls=settings.urls, headers=headers
+    )
+    if answer.status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
+        raise Unavailable(f"the token endpoint of {settings.issuer_url} answered {answer.status}")
+    if answer.status != HTTP_OK:
+        raise Forbidden(Reason.PROVIDER_REFUSED, f"the token endpoint answered {answer.status}{_error(answer.body)}")
+    response = parse_token_response(answer.body)
+    keys = await services.documents.load_keys(settings, metadata, token=response.id_token)
+    token = verify_id_token(
+        response.id_token,
+        keys=keys,
+        expected_issuer=settings.issuer_url,
+        expected_client_id=settings.client_id,
+        expected_nonce=remembered.nonce,
+        access_token=response.access_token,
+        now=services.now(),
+    )
+    return token, response.access_token
+
+
+async def _all_claims(
+    services: Services, settings: OpenIdSettings, metadata: ProviderMetadata, token: IdToken, access_token: str
+) -> Mapping[str, object]:
+    """Give the ID token's claims, and userinfo's where something that we want is missing; the token's go first."""
+    wanted = {settings.email_claim_name, "name", "groups", *settings.claims}
+    if settings.email_claim_name == "email" and not settings.trust_email:
+        wanted.add("email_verified")
+    if wanted <= token.claims.keys() or not metadata.userinfo_endpoint:
+        return token.claims
+    answer = await services.outgoing.get(
+        metadata.userinfo_endpoint,
+        configured_urls=settings.urls,
+        headers={"Authorization": f"Bearer {access_token}"},
+    )
+    if answer.status != HTTP_OK:
+        raise Unavailable(f"the userinfo endpoint of {settings.issuer_url} answered {answer.status}")
+    userinfo = dict(parse_userinfo(answer.body, expected_sub=token.subject))
+    if token.claims.get("email", userinfo.get("email")) != userinfo.get("email"):
+        userinfo.pop("email_verified", None)  # it speaks of another address than the token's
+    return {**userinfo, **token.claims}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Give a claim's values as texts: one, or those of an array; objects and odd texts are left out."""
+    values = value if isinstance(value, list) else [value]
+    texts = []
+    for one in values[:MAX_VALUES]:
+        if isinstance(one, str) and one and len(one) <= MAX_VALUE_CHARS and one.isprintable():
+            texts.append(one)
+        elif isinstance(one, (bool, int)) and abs(one) < 2**63:
+            texts.append(json.dumps(one))
+    return tuple(texts)
+
+
+def _error(body: bytes) -> str:
+    """Give the error code of a token endpoint's answer (RFC 6749, section 5.2), for operators."""
+    try:
+        code = json.loads(body)["error"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return f" {code[:100]!r}" if isinstance(code, str) else ""
+
+
+def _redirect_uri(services: Services) -> str:
+    return services.portal_origin + CALLBACK_PATH
+
+
+def _settings(provider: IdentityProvider) -> OpenIdSettings:
+    if provider.openid is None:
+        raise Unavailable(f"the identity provider {provider.name} is none of OpenID Connect")
+    return provider.openid

@@ -1,0 +1,47 @@
+"""What the operator decided about one OpenID Connect provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from secondgate.model.secret import Secret
+
+
+class ClientAuthentication(StrEnum):
+    """How we prove ourselves at the token endpoint (OpenID Connect Core 1.0, section 9)."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdSettings:
+    """One provider: `issuer_url` for discovery, or the three endpoints; `claims` are kept with the identity.
+
+    `issuer_url` is what ID tokens must name as `iss`. `trust_email` believes addresses that the provider does not call
+    verified.
+    """
+
+    issuer_url: str
+    client_id: str
+    client_secret: Secret[str]
+    auth_url: str = ""
+    token_url: str = ""
+    certs_url: str = ""
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    claims: tuple[str, ...] = ()
+    email_claim_name: str = "email"
+    pkce_enabled: bool = True
+    trust_email: bool = False
+    client_authentication: ClientAuthentication = ClientAuthentication.BASIC
+
+    @property
+    def is_discovered(self) -> bool:
+        """Whether the endpoints are read from the issuer's document."""
+        return not self.auth_url
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs that the operator named: these alone may lie in private networks."""
+        return tuple(url for url in (self.issuer_url, self.auth_url, self.token_url, self.certs_url) if url)

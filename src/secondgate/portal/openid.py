@@ -1,0 +1,97 @@
+"""Logging in at an OpenID Connect provider: to it and back."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from secondgate.errors import Reason, Rejected, TokenRejected, TooManyAttempts
+from secondgate.flows.login_request import LoginRequest
+from secondgate.flows.openid_connect import (
+    begin_openid_login,
+    claim_login_state,
+    complete_openid_login,
+    refuse_openid_login,
+)
+from secondgate.flows.sign_in import sign_in
+from secondgate.model.access import IdentityProvider
+from secondgate.portal.context import Context, context_of, page, see_other
+from secondgate.portal.journey import after_identity, path
+from secondgate.portal.pages import Choice, MessageKind, MessagePage
+from secondgate.portal.providers import provider_of
+from secondgate.portal.words import status_of, words_for
+
+_FAILED = "The identity provider's answer could not be accepted. Start again; if it stays, ask an administrator."
+_OWN_WORDS = frozenset(
+    (
+        Reason.PROVIDER_REFUSED,
+        Reason.EMAIL_NOT_VERIFIED,
+        Reason.IDENTITY_NOT_JOINED,
+        Reason.IDENTITY_MISMATCH,
+        Reason.OTHER_BROWSER,
+        Reason.UNKNOWN_OR_USED,
+        Reason.PERSON_DISABLED,
+    )
+)
+
+
+async def go_to_provider(
+    context: Context, provider: IdentityProvider, request: LoginRequest | None, purpose: str
+) -> web.StreamResponse:
+    """Send the browser to a provider, with the state cookie that the answer must come back with."""
+    url = await begin_openid_login(
+        context.services,
+        context.browser,
+        provider,
+        request_token=request.token if request else "",
+        purpose=purpose,
+    )
+    context.keep_state()
+    return see_other(url)
+
+
+async def complete_login(request: web.Request) -> web.StreamResponse:
+    """GET /login/callback: a provider's answer.
+
+    Reads: `state`, `code`, `iss`, `error`, the state cookie. Answers: 303 onwards; a page with 400, 403 or 503. Costs:
+    the token endpoint, and keys and userinfo where they are needed. Source: OpenID Connect Core 1.0, section 3.1.2.
+    """
+    context = context_of(request)
+    services, browser = context.services, context.browser
+    name = ""
+    try:
+        remembered = await claim_login_state(services, browser, _one(request, "state"))
+        login_request = _still_valid(context, remembered.request_token)
+        provider = provider_of(context, login_request, remembered.provider_id)
+        name = provider.name
+        presented = {key: value for key in ("code", "iss", "error") if (value := _one(request, key)) is not None}
+        identity = await complete_openid_login(services, remembered, provider, presented)
+        context.keep(await sign_in(services, browser, identity))
+    except TooManyAttempts:
+        raise
+    except Rejected as error:
+        await refuse_openid_login(services, browser, name, error)
+        return _refusal(context, error)
+    return see_other(after_identity(login_request, remembered.purpose))
+
+
+def _one(request: web.Request, name: str) -> str | None:
+    """Give a parameter that stands there once; one that stands twice could mean either, and is none."""
+    values = request.query.getall(name, [])
+    return values[0] if len(values) == 1 else None
+
+
+def _still_valid(context: Context, token: str) -> LoginRequest | None:
+    """Give the login request that goes on; None when the login took longer than it lives."""
+    try:
+        return context.login_request(token)
+    except TokenRejected:
+        return None
+
+
+def _refusal(context: Context, error: Rejected) -> web.Response:
+    words = words_for(error) if error.reason in _OWN_WORDS else _FAILED
+    way_on = Choice("Log in again", "/login")
+    if error.reason is Reason.IDENTITY_NOT_JOINED and context.login is not None:
+        way_on = Choice("Verify now", path("/challenge", purpose="devices"))
+    refused = MessagePage(frame=context.frame(), kind=MessageKind.LOGIN_FAILED, detail=words, way_on=way_on)
+    return page(refused, status=status_of(error))
