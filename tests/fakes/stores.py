@@ -69,7 +69,10 @@ class MemoryPeople:
         _check_text(person_id, provider_id, subject)
         if person_id not in self.people:
             raise NotFound(Reason.NOT_FOUND)
-        return self.subjects.setdefault((provider_id, subject), person_id) == person_id
+        if (provider_id, subject) in self.subjects:
+            return False
+        self.subjects[provider_id, subject] = person_id
+        return True
 
     async def load_person(self, person_id: str) -> Person | None:
         _check_text(person_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from aiohttp import web
 
 from secondgate.errors import Reason, Rejected, TokenRejected, TooManyAttempts
@@ -19,6 +20,8 @@ from secondgate.portal.journey import after_identity, path
 from secondgate.portal.pages import Choice, MessageKind, MessagePage
 from secondgate.portal.providers import provider_of
 from secondgate.portal.words import status_of, words_for
+
+log = structlog.get_logger("secondgate.portal.openid")
 
 _FAILED = "The identity provider's answer could not be accepted. Start again; if it stays, ask an administrator."
 _OWN_WORDS = frozenset(
@@ -69,7 +72,10 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
     except TooManyAttempts:
         raise
     except Rejected as error:
-        await refuse_openid_login(services, browser, name, error)
+        if error.reason is Reason.UNKNOWN_OR_USED:  # anybody can make one up: nothing durable is written
+            log.info("login.failed", reason=error.reason, detail=error.detail, address=str(browser.address))
+        else:
+            await refuse_openid_login(services, browser, name, error)
         return _refusal(context, error)
     return see_other(after_identity(login_request, remembered.purpose))
 

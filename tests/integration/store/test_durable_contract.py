@@ -56,6 +56,36 @@ async def test_a_person_is_made_once_whatever_the_spelling(durable: DurableStore
     assert await durable.load_person_by_email("bob@example.com") is None
 
 
+async def test_a_provider_knows_a_person_by_one_subject(durable: DurableStore) -> None:
+    made = await durable.create_person_with_subject(
+        new_id="1", email="Ada@example.com", name="Ada", provider_id="p", subject="s", now=NOW
+    )
+    assert made == Person("1", "ada@example.com", "Ada", NOW, last_login_at=NOW)
+    assert await durable.load_person_by_subject("p", "s") == await durable.load_person("1") == made
+    assert await durable.load_person_by_subject("q", "s") is None
+    assert await durable.load_person_by_subject("p", "S") is None
+    for email, subject in (("ada@example.com", "t"), ("bob@example.com", "s")):
+        again = await durable.create_person_with_subject(
+            new_id="2", email=email, name="", provider_id="p", subject=subject, now=NOW
+        )
+        assert again is None
+    assert await durable.list_people() == (made,)
+    assert await durable.load_person_by_subject("p", "t") is None
+
+
+async def test_a_subject_is_joined_to_one_person_and_goes_with_them(durable: DurableStore) -> None:
+    await make(durable, "ada", "bob")
+    assert await durable.add_subject("ada", provider_id="p", subject="s", now=NOW)
+    assert not await durable.add_subject("bob", provider_id="p", subject="s", now=NOW)
+    assert await durable.add_subject("ada", provider_id="q", subject="s", now=NOW)
+    with pytest.raises(NotFound):
+        await durable.add_subject("nobody", provider_id="p", subject="t", now=NOW)
+    assert await durable.load_person_by_subject("p", "s") == await durable.load_person("ada")
+    assert await durable.delete_person("ada")
+    assert await durable.load_person_by_subject("p", "s") is None
+    assert await durable.add_subject("bob", provider_id="p", subject="s", now=NOW)
+
+
 async def test_people_are_listed_by_address(durable: DurableStore) -> None:
     for number, email in enumerate(("b@example.com", "_@example.com", "a@example.com", "é@example.com")):
         await durable.find_or_create_person(new_id=str(number), email=email, name="", now=NOW)
