@@ -44,6 +44,7 @@ class Reason(StrEnum):
     IDENTITY_MISMATCH = "identity_mismatch"
     # sessions
     NO_SESSION = "no_session"
+    SERVICE_TOKEN = "service_token"  # noqa: S105 - the name of a reason, not a secret
     SESSION_ENDED = "session_ended"
     OTHER_BROWSER = "other_browser"
     WINDOW_CLOSED = "window_closed"

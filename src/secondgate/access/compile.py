@@ -38,17 +38,21 @@ from secondgate.model.decision import Rulebook
 from secondgate.model.openid import OpenIdSettings
 from secondgate.model.person import IdentitySource
 from secondgate.model.policy import (
+    AnyServiceToken,
     AuthMethod,
     Criteria,
     Email,
     EmailDomain,
     EmailList,
     Everyone,
+    ExternalEvaluation,
     Group,
     InGroup,
     Ip,
     IpList,
     LoginMethod,
+    OidcClaim,
+    OneServiceToken,
     Policy,
     Rule,
 )
@@ -163,6 +167,7 @@ class _Compiler:
             custom_deny_message=shape.custom_deny_message or "",
             custom_deny_url=shape.custom_deny_url or "",
             options_preflight_bypass=shape.options_preflight_bypass,
+            service_auth_401_redirect=shape.service_auth_401_redirect,
         )
 
     def _policies(self, application_id: str, shapes: Iterable[PolicyShape]) -> tuple[Policy, ...]:
@@ -190,24 +195,38 @@ class _Compiler:
         return Criteria(include, exclude, require)
 
     def _rule(self, shape: RuleShape) -> Rule:
+        if shape.reference is not None:
+            return self._reference_rule(shape.kind, shape.reference)
         match shape:
             case RuleShape(email=email) if email:
                 return Email(parse_email(email.email))
             case RuleShape(email_domain=domain) if domain:
                 return EmailDomain(parse_host(domain.domain))
-            case RuleShape(email_list=reference) if reference:
-                list_id = self._lists[reference.id]
-                return EmailList(list_id, self._emails[list_id])
             case RuleShape(ip=ip) if ip:
                 return Ip(ip_network(ip.ip))
-            case RuleShape(ip_list=reference) if reference:
-                list_id = self._lists[reference.id]
-                return IpList(list_id, self._networks[list_id])
-            case RuleShape(group=reference) if reference:
-                return InGroup(self._groups[reference.id])
-            case RuleShape(login_method=reference) if reference:
-                return LoginMethod(self._providers[reference.id])
             case RuleShape(auth_method=method) if method:
                 return AuthMethod(method.auth_method)
+            case RuleShape(oidc=claim) if claim:
+                provider_id = self._providers[claim.identity_provider_id]
+                return OidcClaim(provider_id, claim.claim_name, claim.claim_value)
+            case RuleShape(service_token=token) if token:
+                return OneServiceToken(token.token_id)
+            case RuleShape(any_valid_service_token=any_token) if any_token:
+                return AnyServiceToken()
+            case RuleShape(external_evaluation=evaluation) if evaluation:
+                return ExternalEvaluation(evaluation.evaluate_url, evaluation.keys_url)
             case _:
                 return Everyone()
+
+    def _reference_rule(self, kind: str, reference: str) -> Rule:
+        match kind:
+            case "email_list":
+                list_id = self._lists[reference]
+                return EmailList(list_id, self._emails[list_id])
+            case "ip_list":
+                list_id = self._lists[reference]
+                return IpList(list_id, self._networks[list_id])
+            case "group":
+                return InGroup(self._groups[reference])
+            case _:
+                return LoginMethod(self._providers[reference])

@@ -199,7 +199,7 @@ Duration = Annotated[
 ]
 LastingDuration = Annotated[Duration, AfterValidator(_lasting)]
 Url = Annotated[Text, AfterValidator(_url)]
-IssuerUrl = Annotated[Url, AfterValidator(_outgoing_url)]
+OutgoingUrl = Annotated[Url, AfterValidator(_outgoing_url)]
 Scope = Annotated[Text, AfterValidator(_token)]
 SecretText = Annotated[
     Secret[str],

@@ -14,7 +14,7 @@ from secondgate.access.finding import Finding, names_in
 from secondgate.access.mfa_problems import find_mfa_problems
 from secondgate.access.provider_problems import find_provider_problems
 from secondgate.access.references import Named, References
-from secondgate.access.rules import CriteriaShape, RuleShape
+from secondgate.access.rules import CriteriaShape, OidcClaimShape, RuleShape
 from secondgate.access.shapes import AccessShapes, ApplicationShape, GroupShape, ListShape, PolicyShape
 from secondgate.errors import Malformed
 from secondgate.model.policy import PolicyAction
@@ -23,10 +23,15 @@ from secondgate.protocol.email_address import parse_email
 __all__ = ["Finding", "find_problems"]
 
 _SECTIONS = ("identity_providers", "lists", "groups", "applications")
-_ADDRESS_KINDS = frozenset(("everyone", "ip", "ip_list"))
+_WITHOUT_IDENTITY = {
+    PolicyAction.BYPASS: frozenset(("everyone", "ip", "ip_list")),
+    PolicyAction.SERVICE_AUTH: frozenset(("everyone", "ip", "ip_list", "service_token", "any_valid_service_token")),
+}
+_MACHINE_KINDS = frozenset(("service_token", "any_valid_service_token"))
 _REFERS_TO = {
     "group": ("groups", "group", None),
     "login_method": ("identity_providers", "identity provider", None),
+    "oidc": ("identity_providers", "identity provider of type oidc", "oidc"),
     "email_list": ("lists", "list of type EMAIL", "EMAIL"),
     "ip_list": ("lists", "list of type IP", "IP"),
 }
@@ -82,8 +87,7 @@ class _Search:
         yield from _doubled_precedences(application.policies, f"{at}.policies")
         for number, policy in enumerate(application.policies):
             yield from self._criteria_problems(policy, f"{at}.policies[{number}]")
-            if policy.decision is PolicyAction.BYPASS:
-                yield from self._bypass_problems(policy, f"{at}.policies[{number}]")
+            yield from self._action_problems(policy, f"{at}.policies[{number}]")
 
     def _criteria_problems(self, criteria: CriteriaShape, at: str) -> Iterator[Finding]:
         if not criteria.include:
@@ -91,6 +95,23 @@ class _Search:
         for place, rule in criteria.rules():
             if rule.reference is not None:
                 yield from self._reference_problems(rule.kind, rule.reference, f"{at}.{place}.{rule.kind}.id")
+            elif rule.oidc is not None:
+                yield from self._claim_problems(rule.oidc, f"{at}.{place}.oidc")
+
+    def _claim_problems(self, claim: OidcClaimShape, at: str) -> Iterator[Finding]:
+        """A claim that its provider's settings do not keep would never match."""
+        reference = claim.identity_provider_id
+        yield from self._reference_problems("oidc", reference, f"{at}.identity_provider_id")
+        for provider in self._shapes.identity_providers:
+            if provider.type == "oidc" and reference in {provider.id, provider.name}:
+                kept = provider.config.claims if provider.config else ()
+                if claim.claim_name not in kept:
+                    yield Finding(
+                        f"{at}.claim_name",
+                        f"the identity provider {provider.name!r} does not keep {claim.claim_name!r}: add it to its "
+                        f"config.claims, which are: {', '.join(kept) or 'none'}",
+                        (f"{self._at}.identity_providers[*].config.claims",),
+                    )
 
     def _reference_problems(self, kind: str, reference: str, at: str) -> Iterator[Finding]:
         section, noun, type_ = _REFERS_TO[kind]
@@ -108,23 +129,36 @@ class _Search:
             names_in(f"{self._at}.{section}", "type"),
         )
 
-    def _bypass_problems(self, policy: PolicyShape, at: str) -> Iterator[Finding]:
-        """A bypass policy is judged before anybody is known: an `exclude` by e-mail would let everyone in."""
+    def _action_problems(self, policy: PolicyShape, at: str) -> Iterator[Finding]:
+        """Rules that the policy's decision never looks at.
+
+        Bypass and machines' policies are judged before anybody is known: an `exclude` by e-mail would let everyone in.
+        Whoever has to log in brings no service token.
+        """
+        kinds = _WITHOUT_IDENTITY.get(policy.decision)
+        if kinds is None:
+            if policy.include and all(rule.kind in _MACHINE_KINDS for rule in policy.include):
+                yield Finding(
+                    f"{at}.include",
+                    f"a policy with the decision {policy.decision} asks people to log in; for machines alone write "
+                    "decision: non_identity",
+                )
+            return
         for place, rule in policy.rules():
-            if not self._is_without_identity(rule, ()):
+            if not self._is_of_kinds(rule, kinds, ()):
                 yield Finding(
                     f"{at}.{place}",
-                    f"a bypass policy never looks at who somebody is, and {rule.kind!r} asks for that; "
-                    "use everyone, ip or ip_list",
+                    f"a {policy.decision} policy never looks at who somebody is, and {rule.kind!r} asks for that; "
+                    f"use {', '.join(sorted(kinds)[:-1])} or {max(kinds)}",
                 )
 
-    def _is_without_identity(self, rule: RuleShape, within: tuple[str, ...]) -> bool:
+    def _is_of_kinds(self, rule: RuleShape, kinds: frozenset[str], within: tuple[str, ...]) -> bool:
         if rule.group is None:
-            return rule.kind in _ADDRESS_KINDS
+            return rule.kind in kinds
         group = self._group(rule)
         if group is None or group.name in within:
             return True
-        return all(self._is_without_identity(inner, (*within, group.name)) for _, inner in group.rules())
+        return all(self._is_of_kinds(inner, kinds, (*within, group.name)) for _, inner in group.rules())
 
     def _group(self, rule: RuleShape) -> GroupShape | None:
         """Give the group that a rule means, by the very look-up that compiles it."""

@@ -9,7 +9,18 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from secondgate.access.fields import Amr, EmailAddress, MailDomain, Network, Reference, Shape, refusal
+from secondgate.access.fields import (
+    Amr,
+    EmailAddress,
+    MailDomain,
+    Name,
+    Network,
+    OutgoingUrl,
+    Reference,
+    Shape,
+    Text,
+    refusal,
+)
 
 
 class EveryoneShape(Shape):
@@ -46,15 +57,36 @@ class AuthMethodShape(Shape):
     auth_method: Amr
 
 
+class OidcClaimShape(Shape):
+    """`oidc {claim_name, claim_value, identity_provider_id}`."""
+
+    claim_name: Name
+    claim_value: Text
+    identity_provider_id: Reference
+
+
+class ServiceTokenShape(Shape):
+    """`service_token {token_id}`: the id or the name of a token."""
+
+    token_id: Reference
+
+
+class AnyServiceTokenShape(Shape):
+    """`any_valid_service_token {}`."""
+
+
+class ExternalEvaluationShape(Shape):
+    """`external_evaluation {evaluate_url, keys_url}`."""
+
+    evaluate_url: OutgoingUrl
+    keys_url: OutgoingUrl
+
+
 class RuleShape(Shape):
     """One rule: exactly one of these keys."""
 
     NOT_YET: ClassVar[frozenset[str]] = frozenset(
         (
-            "oidc",
-            "service_token",
-            "any_valid_service_token",
-            "external_evaluation",
             "azureAD",
             "azure_ad",
             "certificate",
@@ -80,6 +112,10 @@ class RuleShape(Shape):
     ip_list: ReferenceShape | None = None
     login_method: ReferenceShape | None = None
     auth_method: AuthMethodShape | None = None
+    oidc: OidcClaimShape | None = None
+    service_token: ServiceTokenShape | None = None
+    any_valid_service_token: AnyServiceTokenShape | None = None
+    external_evaluation: ExternalEvaluationShape | None = None
 
     @model_validator(mode="after")
     def _has_one_kind(self) -> Self:

@@ -16,9 +16,9 @@ from secondgate.access.fields import (
     Duration,
     Flag,
     Id,
-    IssuerUrl,
     LastingDuration,
     Name,
+    OutgoingUrl,
     PublicAddress,
     Reference,
     Scope,
@@ -137,7 +137,7 @@ class PolicyShape(CriteriaShape):
 
     id: Id | None = None
     name: Name
-    decision: Annotated[PolicyAction, later("non_identity")]
+    decision: PolicyAction
     precedence: Count | None = Field(default=None, ge=0)
     session_duration: LastingDuration | None = None
     mfa_config: MfaOverrideShape | None = None
@@ -160,7 +160,6 @@ class ApplicationShape(Shape):
             "same_site_cookie_attribute",
             "path_cookie_attribute",
             "enable_binding_cookie",
-            "service_auth_401_redirect",
             "skip_interstitial",
             "cors_headers",
             "custom_non_identity_deny_url",
@@ -195,6 +194,7 @@ class ApplicationShape(Shape):
     custom_deny_message: Text | None = None
     custom_deny_url: Url | None = None
     options_preflight_bypass: Flag = False
+    service_auth_401_redirect: Flag = False
     mfa_config: MfaOverrideShape | None = None
     secondgate: CheckShape | None = None
 
@@ -239,10 +239,10 @@ class IdentityProviderConfigShape(Shape):
     With `issuer_url` alone everything else is discovered; with the three URLs besides nothing is.
     """
 
-    issuer_url: IssuerUrl | None = None
-    auth_url: IssuerUrl | None = None
-    token_url: IssuerUrl | None = None
-    certs_url: IssuerUrl | None = None
+    issuer_url: OutgoingUrl | None = None
+    auth_url: OutgoingUrl | None = None
+    token_url: OutgoingUrl | None = None
+    certs_url: OutgoingUrl | None = None
     client_id: Scope | None = None
     client_secret: SecretText | None = None
     scopes: tuple[Scope, ...] = ("openid", "email", "profile")

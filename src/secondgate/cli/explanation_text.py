@@ -25,6 +25,7 @@ _OUTCOMES = {
 }
 _NO_MFA = {
     NoMfa.BYPASS: "none: the policy lets everybody who matches through without a login",
+    NoMfa.SERVICE_AUTH: "none: the policy is for machines, and lets what matches through without a login",
     NoMfa.OFF: "none: the organization allows no authenticators, so MFA is off",
     NoMfa.DISABLED_BY_POLICY: "none: mfa_disabled on the policy",
     NoMfa.DISABLED_BY_APPLICATION: "none: mfa_disabled on the application",
@@ -168,7 +169,7 @@ def _age_text(age_s: int) -> str:
 
 def _held(question: Question, decision: Decision | None) -> Decision | None:
     """Give the decision for this person: a disabled one is refused wherever a login is asked for."""
-    if not question.is_disabled or decision is None or (isinstance(decision, Allow) and decision.is_bypass):
+    if not question.is_disabled or decision is None or (isinstance(decision, Allow) and decision.is_of_nobody):
         return decision
     return Refuse(Reason.PERSON_DISABLED)
 

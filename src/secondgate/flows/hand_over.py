@@ -219,7 +219,7 @@ def _grants(
             visitor = Visitor(browser.address, login.identity)
             known = Evidence(evidence.mfa)
             verdict = decide(access.rulebook, application, visitor, known, stage=Stage.LOGIN, now=now)
-        if isinstance(verdict, Allow) and not verdict.is_bypass:
+        if isinstance(verdict, Allow) and not verdict.is_of_nobody:
             # Where nothing is asked for, an old proof says nothing: neither to the application, nor here later.
             max_age_s = access.rulebook.organization.mfa.session_duration_s
             own = (mfa for mfa in evidence.mfa if not mfa.is_from_identity_provider)

@@ -106,6 +106,9 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
             if dialect.returns_cookie and (rest := _upstream_cookies(arrival)):
                 headers[hdrs.COOKIE] = rest
             return web.Response(status=200, headers=headers)
+        case SignIn(reason, is_machine=True):
+            log.info("check.unauthenticated", dialect=dialect.name, reason=reason, host=original.host)
+            return _unauthenticated(reason)
         case SignIn(reason) | StepUp(reason=reason):
             log.info("check.sign_in", dialect=dialect.name, reason=reason, host=original.host)
             return _sign_in(gate, dialect, arrival, original, reason=reason)
@@ -130,8 +133,7 @@ def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Questi
 def _identity(gate: Gate, verdict: Verdict) -> dict[str, str]:
     """Give every identity header, empty where there is nothing to say."""
     names = gate.names
-    session, grant = verdict.session, verdict.grant
-    identity = session.identity if session else None
+    identity = verdict.identity
     email = _field(identity.email) if identity else ""
     return {
         names.user: email,
@@ -139,7 +141,7 @@ def _identity(gate: Gate, verdict: Verdict) -> dict[str, str]:
         names.name: _field(identity.name) if identity else "",
         names.groups: _field(",".join(identity.groups)) if identity else "",
         ACCESS_EMAIL: email,
-        ACCESS_ASSERTION: grant.assertion if grant else "",
+        ACCESS_ASSERTION: verdict.assertion,
         **_no_store(),
     }
 
@@ -171,6 +173,12 @@ def _sign_in(
     error = "mfa_required" if reason in {Reason.MFA_AGE, Reason.MFA_METHOD, Reason.MFA_MISSING} else "sign_in_required"
     body = json.dumps({"error": error, "reason": reason, "location": location})
     return web.Response(status=401, text=body, content_type="application/json", headers=headers)
+
+
+def _unauthenticated(reason: Reason) -> web.Response:
+    """Tell a machine that it proved nothing: no page, no way to one, whatever the dialect."""
+    body = json.dumps({"error": "unauthenticated", "reason": reason})
+    return web.Response(status=401, text=body, content_type="application/json", headers=_no_store())
 
 
 def _refused(

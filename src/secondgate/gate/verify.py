@@ -11,7 +11,7 @@ from secondgate.model.application import AmbiguousPathError, Application
 from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide
 from secondgate.model.person import Identity
 from secondgate.model.policy import Address, Criteria, Everyone, Policy, PolicyAction, Visitor
-from secondgate.model.session import ApplicationSession, Grant
+from secondgate.model.session import ApplicationSession
 from secondgate.protocol.forwarded import OriginalRequest
 
 
@@ -28,12 +28,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision, with the session that it rests on where there is one."""
+    """The decision, and what the application is told: who it is, where anybody is known, and the signed assertion."""
 
     decision: Decision
     application: Application | None = None
-    session: ApplicationSession | None = None
-    grant: Grant | None = None
+    identity: Identity | None = None
+    assertion: str = ""
 
 
 async def verify(services: Services, question: Question) -> Verdict:
@@ -68,7 +68,7 @@ async def verify(services: Services, question: Question) -> Verdict:
         stage=Stage.REQUEST,
         now=now,
     )
-    return Verdict(decision, application, session, grant)
+    return Verdict(decision, application, session.identity, grant.assertion)
 
 
 def _preflight(application: Application) -> Allow:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from urllib.parse import unquote_to_bytes
 
 from secondgate.model.organization import MfaOverride
-from secondgate.model.policy import Policy, PolicyAction
+from secondgate.model.policy import Policy
 
 MAX_READINGS = 64
 _PLAIN = re.compile(
@@ -61,10 +61,11 @@ class Application:
     custom_deny_message: str = ""
     custom_deny_url: str = ""
     options_preflight_bypass: bool = False
+    service_auth_401_redirect: bool = False
 
     def __post_init__(self) -> None:
-        """Put the policies into the order of judgement, once: bypass first, then by precedence."""
-        judged = sorted(self.policies, key=lambda one: (one.action is not PolicyAction.BYPASS, one.precedence))
+        """Put the policies into the order of judgement, once: bypass and machines first, then by precedence."""
+        judged = sorted(self.policies, key=lambda one: (one.action.needs_identity, one.precedence))
         object.__setattr__(self, "policies", tuple(judged))
 
 

@@ -49,9 +49,9 @@ class Allow:
     by: MfaSession | None = None
 
     @property
-    def is_bypass(self) -> bool:
+    def is_of_nobody(self) -> bool:
         """Whether nobody's identity was looked at."""
-        return self.policy.action is PolicyAction.BYPASS
+        return not self.policy.action.needs_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,10 @@ class StepUp:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """Nobody is known yet."""
+    """Nobody is known yet. No login page is of use where `is_machine`: what asks is a machine, or only one may."""
 
     reason: Reason
+    is_machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +96,15 @@ def decide(
     """Decide one request or login.
 
     `now` is Unix seconds. The first policy that matches decides; nothing matching is a refusal. Somebody
-    who is not known can only match a bypass policy, and is asked to sign in otherwise.
+    who is not known can only match a policy that looks at no identity, and is asked to sign in otherwise.
     """
     identity = visitor.identity
     for policy in application.policies:
-        if policy.action is not PolicyAction.BYPASS and identity is None:
-            return SignIn(Reason.NO_SESSION)
+        if policy.action.needs_identity and identity is None:
+            return _stranger(application, visitor)
         if not is_match(policy.criteria, visitor, rulebook.groups):
             continue
-        if policy.action is PolicyAction.BYPASS:
+        if not policy.action.needs_identity:
             return Allow(policy)
         if policy.action is PolicyAction.DENY:
             return Refuse(Reason.POLICY_DENIED, policy)
@@ -113,7 +114,18 @@ def decide(
         if requirement is None:
             return Allow(policy)
         return _judge_mfa(application, policy, requirement, evidence, stage=stage, now=now)
+    if identity is None and any(policy.action is PolicyAction.SERVICE_AUTH for policy in application.policies):
+        return _stranger(application, visitor, is_machine=True)
     return Refuse(Reason.NO_POLICY_MATCHED)
+
+
+def _stranger(application: Application, visitor: Visitor, *, is_machine: bool = False) -> Decision:
+    """Ask who it is; a machine whose token was proved is known, and not allowed."""
+    if visitor.service_token is not None:
+        return Refuse(Reason.NO_POLICY_MATCHED)
+    if visitor.presents_service_token:
+        return SignIn(Reason.SERVICE_TOKEN, is_machine=True)
+    return SignIn(Reason.NO_SESSION, is_machine=is_machine or application.service_auth_401_redirect)
 
 
 def mfa_young_enough(requirement: MfaRequirement, evidence: Evidence, *, now: int) -> tuple[MfaSession, ...]:

@@ -22,9 +22,9 @@ from secondgate.model.policy import (
     Policy,
     PolicyAction,
     Visitor,
-    is_about,
     is_match,
     is_rule_match,
+    rules_in,
 )
 from secondgate.model.session import MfaSession
 
@@ -42,6 +42,7 @@ class NoMfa(StrEnum):
     """Why a policy that lets somebody through asks for no MFA."""
 
     BYPASS = "bypass"
+    SERVICE_AUTH = "service_auth"
     OFF = "off"
     DISABLED_BY_POLICY = "disabled_by_policy"
     DISABLED_BY_APPLICATION = "disabled_by_application"
@@ -106,7 +107,11 @@ def explain(
     return Explanation(
         application=application,
         policies=judged,
-        is_about_addresses=any(is_about(one.criteria, ADDRESS_RULES, rulebook.groups) for one in application.policies),
+        is_about_addresses=any(
+            isinstance(rule, ADDRESS_RULES)
+            for policy in application.policies
+            for rule in rules_in(policy.criteria, rulebook.groups)
+        ),
         requirement=requirement,
         no_mfa=no_mfa,
         newest=newest,
@@ -148,8 +153,8 @@ def _mfa_of(
 ) -> tuple[MfaRequirement | None, NoMfa | None]:
     if policy is None or policy.action is PolicyAction.DENY:
         return None, None
-    if policy.action is PolicyAction.BYPASS:
-        return None, NoMfa.BYPASS
+    if not policy.action.needs_identity:
+        return None, NoMfa.BYPASS if policy.action is PolicyAction.BYPASS else NoMfa.SERVICE_AUTH
     requirement = effective_mfa(organization, application.mfa, policy.mfa)
     if requirement is not None:
         return requirement, None

@@ -6,13 +6,14 @@ Rules about addresses are judged at every request like all others, since decidin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from secondgate.model.organization import MfaOverride
 from secondgate.model.person import Identity
+from secondgate.model.service_token import ServiceToken
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -24,6 +25,12 @@ class PolicyAction(StrEnum):
     ALLOW = "allow"
     DENY = "deny"
     BYPASS = "bypass"
+    SERVICE_AUTH = "non_identity"
+
+    @property
+    def needs_identity(self) -> bool:
+        """Whether it is judged of somebody who is known. The others are judged first, of everybody and everything."""
+        return self not in {PolicyAction.BYPASS, PolicyAction.SERVICE_AUTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,38 @@ class AuthMethod:
     amr: str
 
 
-Rule = Everyone | Email | EmailDomain | EmailList | Ip | IpList | InGroup | LoginMethod | AuthMethod
+@dataclass(frozen=True, slots=True)
+class OidcClaim:
+    """`oidc {claim_name, claim_value, identity_provider_id}`: that provider's claim has this value, or holds it."""
+
+    identity_provider_id: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class OneServiceToken:
+    """`service_token {token_id}`: this token, by its id or its name."""
+
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnyServiceToken:
+    """`any_valid_service_token {}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalEvaluation:
+    """`external_evaluation {evaluate_url, keys_url}`: a service of the operator's says yes, asked at login."""
+
+    evaluate_url: str
+    keys_url: str
+
+
+IdentityRule = Email | EmailDomain | EmailList | LoginMethod | AuthMethod | OidcClaim
+MachineRule = OneServiceToken | AnyServiceToken
+Rule = Everyone | Ip | IpList | InGroup | ExternalEvaluation | IdentityRule | MachineRule
 
 ADDRESS_RULES = (Ip, IpList)
 
@@ -129,12 +167,18 @@ class Policy:
 class Visitor:
     """Who asks, as far as is known. `identity` is None for somebody who has not logged in.
 
+    `service_token` is one that was proved; `presents_service_token` also holds for one that is none of ours.
+    `evaluations` are those that said yes at the login.
+
     An IPv4 address mapped into IPv6, as dual-stack sockets give it, is the IPv4 address (RFC 4291, section 2.5.5.2):
     a rule for `10.0.0.0/8` means both spellings.
     """
 
     address: Address
     identity: Identity | None = None
+    service_token: ServiceToken | None = None
+    presents_service_token: bool = False
+    evaluations: frozenset[ExternalEvaluation] = frozenset()
 
     def __post_init__(self) -> None:
         """Give the address its one spelling."""
@@ -162,11 +206,18 @@ def is_rule_match(rule: Rule, visitor: Visitor, groups: Mapping[str, Group]) -> 
             return any(visitor.address in network for network in networks)
         case InGroup(group_id):
             return is_match(groups[group_id].criteria, visitor, groups)
+        case ExternalEvaluation():
+            return rule in visitor.evaluations
+        case AnyServiceToken():
+            return visitor.service_token is not None
+        case OneServiceToken(reference):
+            token = visitor.service_token
+            return token is not None and reference in {token.id, token.name}
         case _:
             return visitor.identity is not None and is_identity_match(rule, visitor.identity)
 
 
-def is_identity_match(rule: Email | EmailDomain | EmailList | LoginMethod | AuthMethod, identity: Identity) -> bool:
+def is_identity_match(rule: IdentityRule, identity: Identity) -> bool:
     """Whether a rule about identity matches one."""
     match rule:
         case Email(email):
@@ -179,15 +230,16 @@ def is_identity_match(rule: Email | EmailDomain | EmailList | LoginMethod | Auth
             return identity.email in emails
         case LoginMethod(identity_provider_id):
             return identity.identity_provider_id == identity_provider_id
-        case _:
-            return rule.amr in identity.amr
+        case AuthMethod(amr):
+            return amr in identity.amr
+        case OidcClaim(provider_id, name, value):
+            return identity.identity_provider_id == provider_id and value in dict(identity.claims).get(name, ())
 
 
-def is_about(criteria: Criteria, kinds: tuple[type, ...], groups: Mapping[str, Group]) -> bool:
-    """Whether criteria hold a rule of one of these kinds, in a group or directly."""
+def rules_in(criteria: Criteria, groups: Mapping[str, Group]) -> Iterator[Rule]:
+    """Give every rule of criteria, those of its groups too; the rules that name groups are not given."""
     for rule in (*criteria.include, *criteria.exclude, *criteria.require):
-        if isinstance(rule, kinds) or (
-            isinstance(rule, InGroup) and is_about(groups[rule.group_id].criteria, kinds, groups)
-        ):
-            return True
-    return False
+        if isinstance(rule, InGroup):
+            yield from rules_in(groups[rule.group_id].criteria, groups)
+        else:
+            yield rule

@@ -102,7 +102,6 @@ def test_what_nothing_honours_is_no_field_anywhere() -> None:
     [
         (IdentityProviderShape, {"name": "C", "type": "saml"}),
         (ListShape, {"name": "L", "type": "AAGUID"}),
-        (PolicyShape, {"name": "P", "decision": "non_identity", "include": [{"everyone": {}}]}),
         (ApplicationShape, {"name": "A", "type": "saas"}),
         (ApplicationShape, {"name": "A", "destinations": [{"type": "private", "uri": "a.b"}]}),
     ],

@@ -25,7 +25,19 @@ from secondgate.model.decision import (
 )
 from secondgate.model.organization import Method, MfaConfig, MfaOverride, Organization, effective_mfa
 from secondgate.model.person import Identity
-from secondgate.model.policy import Criteria, Email, EmailDomain, Everyone, Ip, Policy, PolicyAction, Visitor, is_match
+from secondgate.model.policy import (
+    Criteria,
+    Email,
+    EmailDomain,
+    Everyone,
+    Ip,
+    OneServiceToken,
+    Policy,
+    PolicyAction,
+    Visitor,
+    is_match,
+)
+from secondgate.model.service_token import ServiceToken
 from secondgate.model.session import MfaSession
 
 NOW = 1_800_000_000
@@ -99,12 +111,45 @@ def test_bypass_comes_first_and_looks_at_nobody() -> None:
         decision = decided(application, visitor)
         assert decision == Allow(bypass)
         assert isinstance(decision, Allow)
-        assert decision.is_bypass
+        assert decision.is_of_nobody
     elsewhere = Visitor(ip_address("198.51.100.1"))
     assert decided(application, elsewhere) == SignIn(Reason.NO_SESSION)
     assert decided(application, replace(ANN, address=elsewhere.address)) == Refuse(
         Reason.POLICY_DENIED, application.policies[-1]
     )
+
+
+SERVICE_AUTH = a_policy(PolicyAction.SERVICE_AUTH, precedence=5, criteria=Criteria((OneServiceToken("CI"),)))
+CI, OTHER = (
+    Visitor(HERE, service_token=ServiceToken(name, name, name, "0" * 64, 0), presents_service_token=True)
+    for name in ("CI", "other")
+)
+WRONG = Visitor(HERE, presents_service_token=True)
+
+
+def test_a_machine_passes_by_its_token_before_anybody_is_asked_to_log_in() -> None:
+    application = an_application(a_policy(), SERVICE_AUTH)
+    decision = decided(application, CI)
+    assert decision == Allow(SERVICE_AUTH)
+    assert isinstance(decision, Allow)
+    assert decision.is_of_nobody
+    assert decided(application, STRANGER) == SignIn(Reason.NO_SESSION)
+
+
+def test_a_machine_that_proves_nothing_is_never_sent_to_a_login_page() -> None:
+    for application in (an_application(a_policy(), SERVICE_AUTH), an_application(SERVICE_AUTH)):
+        assert decided(application, WRONG) == SignIn(Reason.SERVICE_TOKEN, is_machine=True)
+        assert decided(application, OTHER) == Refuse(Reason.NO_POLICY_MATCHED)
+    assert decided(an_application(SERVICE_AUTH), STRANGER) == SignIn(Reason.NO_SESSION, is_machine=True)
+    answers_401 = replace(an_application(a_policy(), SERVICE_AUTH), service_auth_401_redirect=True)
+    assert decided(answers_401, STRANGER) == SignIn(Reason.NO_SESSION, is_machine=True)
+
+
+def test_a_persons_policy_asks_for_a_person_whatever_token_comes_along() -> None:
+    application = an_application(a_policy())
+    assert decided(application, CI) == Refuse(Reason.NO_POLICY_MATCHED)
+    assert isinstance(decided(application, replace(CI, identity=ANN.identity)), StepUp)
+    assert decided(an_application(SERVICE_AUTH), ANN) == Refuse(Reason.NO_POLICY_MATCHED)
 
 
 def test_a_stranger_whom_no_bypass_lets_through_is_refused_where_there_is_nothing_else() -> None:
@@ -134,7 +179,7 @@ def test_without_a_requirement_no_mfa_is_asked() -> None:
     decision = decided(an_application(exempt))
     assert decision == Allow(exempt)
     assert isinstance(decision, Allow)
-    assert not decision.is_bypass
+    assert not decision.is_of_nobody
 
 
 def test_missing_wrong_and_old_mfa_are_told_apart() -> None:
@@ -262,7 +307,7 @@ def test_whoever_is_let_through_was_matched_and_proved_all_that_is_required(
         return
     policy = decision.policy
     assert is_match(policy.criteria, visitor, {})
-    if decision.is_bypass:
+    if decision.is_of_nobody:
         return
     assert visitor.identity is not None
     assert policy.action is PolicyAction.ALLOW

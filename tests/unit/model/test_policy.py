@@ -10,33 +10,44 @@ from hypothesis import strategies as st
 
 from secondgate.model.person import Identity
 from secondgate.model.policy import (
-    ADDRESS_RULES,
+    AnyServiceToken,
     AuthMethod,
     Criteria,
     Email,
     EmailDomain,
     EmailList,
     Everyone,
+    ExternalEvaluation,
     Group,
+    IdentityRule,
     InGroup,
     Ip,
     IpList,
     LoginMethod,
+    OidcClaim,
+    OneServiceToken,
     Rule,
     Visitor,
-    is_about,
     is_match,
     is_rule_match,
+    rules_in,
 )
+from secondgate.model.service_token import ServiceToken
 
 HERE = ip_address("192.0.2.7")
-ANN = Identity("ann@example.com", amr=("pwd", "otp"), identity_provider_id="idp")
+ANN = Identity(
+    "ann@example.com",
+    amr=("pwd", "otp"),
+    identity_provider_id="idp",
+    claims=(("dept", ("ops", "red")), ("paid", ("true",))),
+)
+MACHINE = Visitor(HERE, service_token=ServiceToken("t-1", "CI", "ci.access", "0" * 64, 0))
+EVALUATION = ExternalEvaluation("https://policy.example/evaluate", "https://policy.example/keys")
 STAFF = Group("staff", "Staff", Criteria(include=(EmailDomain("example.com"),)))
 OFFICE = Group("office", "Office", Criteria(include=(Ip(ip_network("192.0.2.0/24")),)))
 NESTED = Group("nested", "Nested", Criteria(include=(InGroup("staff"),), require=(InGroup("office"),)))
 GROUPS = {group.id: group for group in (STAFF, OFFICE, NESTED)}
 
-IDENTITY_RULES = (Email, EmailDomain, EmailList, LoginMethod, AuthMethod)
 MATCHING: list[Rule] = [
     Everyone(),
     Email("ann@example.com"),
@@ -49,6 +60,8 @@ MATCHING: list[Rule] = [
     InGroup("nested"),
     LoginMethod("idp"),
     AuthMethod("otp"),
+    OidcClaim("idp", "dept", "red"),
+    OidcClaim("idp", "paid", "true"),
 ]
 FAILING: list[Rule] = [
     Email("bob@example.com"),
@@ -62,6 +75,12 @@ FAILING: list[Rule] = [
     LoginMethod(""),
     AuthMethod("OTP"),
     AuthMethod("mfa"),
+    OidcClaim("other", "dept", "red"),
+    OidcClaim("idp", "dept", "re"),
+    OidcClaim("idp", "email", "ann@example.com"),
+    OneServiceToken("CI"),
+    AnyServiceToken(),
+    EVALUATION,
 ]
 
 
@@ -75,7 +94,7 @@ def test_a_rule_matches_nobody_else(rule: Rule) -> None:
     assert not is_rule_match(rule, Visitor(HERE, ANN), GROUPS)
 
 
-@pytest.mark.parametrize("rule", [rule for rule in MATCHING if isinstance(rule, IDENTITY_RULES)], ids=repr)
+@pytest.mark.parametrize("rule", [rule for rule in MATCHING if isinstance(rule, IdentityRule)], ids=repr)
 def test_a_rule_about_identity_never_matches_a_stranger(rule: Rule) -> None:
     assert not is_rule_match(rule, Visitor(HERE), GROUPS)
 
@@ -122,9 +141,21 @@ def test_criteria_mean_any_all_and_none(
     assert is_match(Criteria(include, exclude, require), visitor, GROUPS) is expected
 
 
-def test_criteria_know_what_they_are_about_through_their_groups() -> None:
-    everyone = Criteria((Everyone(),))
-    assert not is_about(everyone, IDENTITY_RULES, GROUPS)
-    assert is_about(Criteria((Everyone(),), exclude=(Email("a@b"),)), IDENTITY_RULES, GROUPS)
-    assert is_about(Criteria((Everyone(),), require=(InGroup("nested"),)), ADDRESS_RULES, GROUPS)
-    assert not is_about(Criteria((InGroup("staff"),)), ADDRESS_RULES, GROUPS)
+def test_rules_of_machines_look_at_the_token_that_was_proved() -> None:
+    for rule in (AnyServiceToken(), OneServiceToken("CI"), OneServiceToken("t-1")):
+        assert is_rule_match(rule, MACHINE, {})
+        assert not is_rule_match(rule, Visitor(HERE, ANN, presents_service_token=True), {})
+    assert not is_rule_match(OneServiceToken("ci"), MACHINE, {})
+    assert not is_rule_match(Email("ann@example.com"), MACHINE, {})
+
+
+def test_an_external_evaluation_matches_where_it_said_yes() -> None:
+    said_yes = Visitor(HERE, ANN, evaluations=frozenset((EVALUATION,)))
+    assert is_rule_match(EVALUATION, said_yes, {})
+    assert not is_rule_match(ExternalEvaluation(EVALUATION.evaluate_url, "https://other.example/keys"), said_yes, {})
+
+
+def test_the_rules_of_criteria_are_given_through_their_groups() -> None:
+    assert list(rules_in(Criteria((Everyone(),), exclude=(Email("a@b"),)), GROUPS)) == [Everyone(), Email("a@b")]
+    nested = Criteria((Everyone(),), require=(InGroup("nested"),))
+    assert list(rules_in(nested, GROUPS)) == [Everyone(), EmailDomain("example.com"), Ip(ip_network("192.0.2.0/24"))]
