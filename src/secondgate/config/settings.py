@@ -182,6 +182,7 @@ class HeaderIdentitySettings(Section):
     email: HeaderName
     name: HeaderName | None = None
     groups: HeaderName | None = None
+    groups_separator: Literal[",", "|"] = ","
     amr: HeaderName | None = None
     auth_time: HeaderName | None = None
 

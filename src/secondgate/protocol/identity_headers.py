@@ -25,11 +25,15 @@ _SECONDS = re.compile(r"[0-9]{1,11}")
 
 @dataclass(frozen=True, slots=True)
 class IdentityHeaders:
-    """The names of the fields; an empty name is a field that is not read."""
+    """The names of the fields; an empty name is a field that is not read.
+
+    Login proxies differ in `groups_separator`: oauth2-proxy and Authelia write commas, authentik vertical bars.
+    """
 
     email: str
     name: str = ""
     groups: str = ""
+    groups_separator: str = ","
     amr: str = ""
     auth_time: str = ""
 
@@ -37,15 +41,18 @@ class IdentityHeaders:
 def identity_from_headers(headers: HeaderMap, names: IdentityHeaders) -> Identity | None:
     """Read who the proxy says this is; None when it says nothing.
 
-    `groups` and `amr` are separated by commas, `auth_time` is Unix seconds. Raises Malformed, with AMBIGUOUS_HEADER
-    for twins: somebody whose identity can be read in two ways is nobody.
+    `amr` is separated by commas or blanks, which no value of it holds; `auth_time` is Unix seconds. Raises Malformed,
+    with AMBIGUOUS_HEADER for twins: somebody whose identity can be read in two ways is nobody.
     """
     email = _value(headers, names.email)
     name = _parse_text(names.name, _value(headers, names.name))
-    groups = [_parse_text(names.groups, group) for group in _parse_list(names.groups, headers, MAX_GROUPS)]
-    amr = _parse_list(names.amr, headers, MAX_AMR)
+    groups = [
+        _parse_text(names.groups, group)
+        for group in _parse_list(names.groups, _value(headers, names.groups).split(names.groups_separator), MAX_GROUPS)
+    ]
+    amr = _parse_list(names.amr, re.split(r"[, ]", _value(headers, names.amr)), MAX_AMR)
     if not all(map(_AMR.fullmatch, amr)):
-        raise Malformed(names.amr, "must hold authentication method references, separated by commas")
+        raise Malformed(names.amr, "must hold authentication method references, separated by commas or blanks")
     auth_time = _value(headers, names.auth_time)
     if auth_time and not _SECONDS.fullmatch(auth_time):
         raise Malformed(names.auth_time, "must be a time in Unix seconds")
@@ -71,8 +78,8 @@ def _parse_text(field: str, text: str) -> str:
     return text
 
 
-def _parse_list(name: str, headers: HeaderMap, max_values: int) -> list[str]:
-    values = [value for item in _value(headers, name).split(",") if (value := item.strip(" \t"))]
+def _parse_list(name: str, items: list[str], max_values: int) -> list[str]:
+    values = [value for item in items if (value := item.strip(" "))]
     if len(values) > max_values:
         raise Malformed(name, f"must hold at most {max_values} values")
     return values

@@ -32,6 +32,29 @@ def test_everything_that_the_proxy_says_is_read() -> None:
     )
 
 
+def test_authentik_separates_groups_by_bars() -> None:
+    names = IdentityHeaders("X-authentik-email", groups="X-authentik-groups", groups_separator="|")
+    headers = [("X-Authentik-Email", "ada@example.com"), ("X-Authentik-Groups", "authentik Admins|a,b||ops")]
+    identity = identity_from_headers(headers, names)
+    assert identity is not None
+    assert identity.groups == ("authentik Admins", "a,b", "ops")
+
+
+@pytest.mark.case(60)
+@pytest.mark.parametrize("text", ["pwd,otp", "pwd, otp", "pwd otp", " pwd , otp,"])
+def test_methods_are_separated_by_commas_or_blanks(text: str) -> None:
+    identity = identity_from_headers([ADA, ("X-Amr", text)], NAMES)
+    assert identity is not None
+    assert identity.amr == ("pwd", "otp")
+
+
+@pytest.mark.case(60)
+def test_methods_written_as_json_are_no_methods() -> None:
+    identity = identity_from_headers([ADA, ("X-Amr", '["otp"]')], NAMES)
+    assert identity is not None
+    assert "otp" not in identity.amr
+
+
 def test_only_the_address_is_needed() -> None:
     expected = Identity(email="ada@example.com", source=IdentitySource.HEADERS)
     assert identity_from_headers([ADA], NAMES) == expected
@@ -84,7 +107,7 @@ def test_what_is_not_one_address_is_refused(email: str) -> None:
     [
         *(("X-Name", "a" * 257), ("X-Name", "a\x85b"), ("X-Name", "a\u2028b"), ("X-Name", "\udcff")),
         *(("X-Groups", "a" * 257), ("X-Groups", ",".join(["g"] * 501)), ("X-Groups", "a,\udcff")),
-        *(("X-Amr", "o tp"), ("X-Amr", "\u00f6tp"), ("X-Amr", "a" * 65), ("X-Amr", ",".join(["otp"] * 33))),
+        *(("X-Amr", "\u00f6tp"), ("X-Amr", "a" * 65), ("X-Amr", ",".join(["otp"] * 33))),
         *(("X-Auth-Time", "-1"), ("X-Auth-Time", "1.5"), ("X-Auth-Time", "1e9"), ("X-Auth-Time", "\u0661")),
         *(("X-Auth-Time", "yesterday"), ("X-Auth-Time", "1" * 12), ("X-Auth-Time", "1, 2")),
     ],
