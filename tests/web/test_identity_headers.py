@@ -115,6 +115,51 @@ async def test_a_session_of_one_person_with_the_identity_of_another_is_refused_a
 
 
 @pytest.mark.case(25)
+async def test_a_page_that_asks_again_and_again_fills_no_audit_log(site: Site) -> None:
+    ann = Person(site, "ann@example.com")
+    ann.browser.named = named("ann@example.com")
+    await ann.browser.open(MENU)
+    cookie = ann.session("menu.example.com")
+
+    async def ask(*emails: str) -> list[str]:
+        for email in emails:
+            for dialect in DIALECTS:
+                answer = await site.check(dialect, MENU, cookie=cookie, fields=[*SCRIPT, *named(email)])
+                assert answer.status == 401
+        return [event.actor for event in await site.events("identity.mismatch")]
+
+    assert await ask(*["ben@example.com"] * 5) == ["ben@example.com"]
+    assert await ask("eve@example.com", "ben@example.com") == ["ben@example.com", "eve@example.com"]
+    site.clock.advance(59)
+    assert len(await ask("ben@example.com")) == 2
+    site.clock.advance(1)
+    assert (await ask(*["ben@example.com"] * 5))[2:] == ["ben@example.com"]
+
+
+async def test_whoever_is_refused_again_and_again_fills_no_audit_log(site: Site) -> None:
+    browser = Browser(site, named=named("ann@example.com"))
+    for _ in range(4):
+        assert (await browser.open("https://root.example.com/")).status == 403
+    (refused,) = await site.events("application.refused")
+    assert (refused.actor, refused.detail["application"]) == ("ann@example.com", "Root")
+    site.clock.advance(60)
+    await browser.open("https://root.example.com/")
+    assert len(await site.events("application.refused")) == 2
+
+
+async def test_a_disabled_person_whom_the_proxy_names_again_and_again_fills_no_audit_log(site: Site) -> None:
+    browser = Browser(site, named=named("ann@example.com"))
+    await browser.open(f"{PORTAL}/login")
+    person = await site.services.durable.load_person_by_email("ann@example.com")
+    assert person
+    await site.services.durable.save_person_disabled(person.id, disabled=True)
+    another = Browser(site, named=named("ann@example.com"))
+    for _ in range(4):
+        assert (await another.open(f"{PORTAL}/login")).status == 403
+    assert len(await site.events("login.refused")) == 1
+
+
+@pytest.mark.case(25)
 async def test_whoever_comes_next_in_the_same_browser_logs_in_as_themselves(site: Site) -> None:
     browser = Browser(site, named=named("ann@example.com"))
     await browser.open(MENU)

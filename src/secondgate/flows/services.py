@@ -13,11 +13,14 @@ from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.model.access import Access
 from secondgate.model.audit import AuditEvent
 from secondgate.protocol.jwt import KeyRing
+from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.webauthn import RelyingParty
-from secondgate.store.ports import AttemptLimits, DurableStore, LiveStore, Mailer, Outgoing, Sealer
+from secondgate.store.ports import AttemptLimits, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
 from secondgate.store.sessions import Sessions
 
 log = structlog.get_logger("secondgate.flows")
+
+REPEAT_S = 60
 
 
 class Spawn(Protocol):
@@ -67,3 +70,11 @@ class Services:
         event = AuditEvent(self.now(), action, actor, person_id, address, detail)
         log.info(action, actor=actor, person_id=person_id, address=address, **detail)
         await self.durable.append_event(event)
+
+    async def audit_seldom(
+        self, action: str, *, of: str, actor: str, person_id: str = "", address: str = "", **detail: str
+    ) -> None:
+        """Write an event that may repeat with every request: once a minute for what `of` names, on all replicas."""
+        key = token_hash(f"audit:{action}:{of}")
+        if await self.live.claim_once(Kind.USED, key, ttl_s=REPEAT_S):
+            await self.audit(action, actor=actor, person_id=person_id, address=address, **detail)

@@ -28,7 +28,9 @@ async def sign_in(services: Services, browser: Browser, identity: Identity) -> R
     )
     address = str(browser.address)
     if person.disabled:
-        await services.audit("login.refused", actor=person.email, person_id=person.id, address=address)
+        await services.audit_seldom(
+            "login.refused", of=person.id, actor=person.email, person_id=person.id, address=address
+        )
         raise Forbidden(Reason.PERSON_DISABLED)
     if browser.login is not None:
         await services.sessions.delete_login(browser.login.id)

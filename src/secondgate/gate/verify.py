@@ -81,8 +81,9 @@ async def _is_another_person(services: Services, question: Question, session: Ap
     presented = question.presented_identity
     if presented is None or presented.email == session.identity.email:
         return False
-    await services.audit(
+    await services.audit_seldom(
         "identity.mismatch",
+        of=f"{session.id}:{presented.email}",
         actor=presented.email,
         person_id=session.person_id,
         address=str(question.address),

@@ -146,10 +146,10 @@ async def _end_login_of_another(services: Services, arrival: Arrival, login: Log
     identity = arrival.identity()
     if identity is None or identity.email == login.identity.email:
         return False
-    await services.sessions.delete_login(login.id)
-    await services.audit(
-        "identity.mismatch", actor=identity.email, person_id=login.person_id, address=str(arrival.client)
-    )
+    if await services.sessions.delete_login(login.id):
+        await services.audit(
+            "identity.mismatch", actor=identity.email, person_id=login.person_id, address=str(arrival.client)
+        )
     return True
 
 

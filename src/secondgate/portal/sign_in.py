@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from secondgate.errors import NotFound, Reason, Rejected
-from secondgate.flows.browser import audit
 from secondgate.flows.challenge import offered_methods
 from secondgate.flows.hand_over import begin_hand_over, decide_login
 from secondgate.flows.login_request import LoginRequest
@@ -150,8 +149,14 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
             return see_other(path("/login", request))
         case Refuse(reason):
             name = application.name if application else ""
-            await audit(
-                context.services, context.browser, login, "application.refused", application=name, reason=reason
+            await context.services.audit_seldom(
+                "application.refused",
+                of=f"{login.person_id}:{request.application_id}:{reason}",
+                actor=login.identity.email,
+                person_id=login.person_id,
+                address=str(context.browser.address),
+                application=name,
+                reason=reason,
             )
             way_on = Choice("Go to your applications", "/")
             if application and application.custom_deny_url:
