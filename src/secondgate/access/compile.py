@@ -56,6 +56,7 @@ from secondgate.model.policy import (
     Policy,
     Rule,
 )
+from secondgate.model.secret import Secret
 from secondgate.protocol.email_address import parse_email
 
 
@@ -83,12 +84,14 @@ def application_aud(application_id: str) -> str:
 
 def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None:
     """Give the settings of an OpenID Connect provider; None for another kind, which has none of these."""
-    if config is None or config.issuer_url is None or config.client_id is None or config.client_secret is None:
+    if config is None or config.issuer_url is None or config.client_id is None:
         return None
     return OpenIdSettings(
         issuer_url=config.issuer_url,
         client_id=config.client_id,
-        client_secret=config.client_secret,
+        client_secret=config.client_secret or Secret(""),
+        client_private_key=config.client_private_key or Secret(""),
+        client_key_id=config.client_key_id or "",
         auth_url=config.auth_url or "",
         token_url=config.token_url or "",
         certs_url=config.certs_url or "",
@@ -98,6 +101,9 @@ def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None
         pkce_enabled=config.pkce_enabled,
         trust_email=config.trust_email,
         client_authentication=config.token_endpoint_auth_method,
+        prompt=config.prompt,
+        rp_initiated_logout=config.rp_initiated_logout or config.end_session_url is not None,
+        end_session_url=config.end_session_url or "",
     )
 
 

@@ -30,7 +30,7 @@ from secondgate.access.fields import (
 )
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
-from secondgate.model.openid import ClientAuthentication
+from secondgate.model.openid import ClientAuthentication, Prompt
 from secondgate.model.organization import Method
 from secondgate.model.policy import PolicyAction
 
@@ -95,7 +95,6 @@ class OrganizationShape(Shape):
         (
             "auth_domain",
             "login_design",
-            "auto_redirect_to_identity",
             "deny_unmatched_requests",
             "deny_unmatched_requests_exempted_zone_names",
             "custom_pages",
@@ -109,6 +108,7 @@ class OrganizationShape(Shape):
 
     name: Name = "Secondgate"
     session_duration: LastingDuration | None = None
+    auto_redirect_to_identity: Flag = False
     mfa_config: MfaConfigShape | None = None
     mfa_required_for_all_apps: Flag = False
     secondgate: CheckShape | None = None
@@ -245,12 +245,17 @@ class IdentityProviderConfigShape(Shape):
     certs_url: OutgoingUrl | None = None
     client_id: Scope | None = None
     client_secret: SecretText | None = None
+    client_private_key: SecretText | None = None
+    client_key_id: Scope | None = None
     scopes: tuple[Scope, ...] = ("openid", "email", "profile")
     claims: tuple[Name, ...] = ()
     email_claim_name: Name = "email"
     pkce_enabled: Flag = True
     trust_email: Flag = False
     token_endpoint_auth_method: ClientAuthentication = ClientAuthentication.BASIC
+    prompt: Prompt | None = None
+    rp_initiated_logout: Flag = False
+    end_session_url: OutgoingUrl | None = None
 
 
 class IdentityProviderShape(Shape):

@@ -9,14 +9,19 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import structlog
 
 from secondgate.errors import Forbidden, Malformed, ProofRejected, Reason, Rejected, TooManyAttempts, Unavailable
 from secondgate.flows.browser import Browser
 from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
-from secondgate.model.openid import OpenIdSettings
+from secondgate.model.amr import identity_provider_mfa, known_auth_time, why_amr_is_ignored
+from secondgate.model.openid import ClientAuthentication, OpenIdSettings, Prompt
 from secondgate.model.person import Identity, IdentitySource
+from secondgate.model.session import Login
+from secondgate.protocol.client_assertion import client_assertion
 from secondgate.protocol.email_address import parse_email
 from secondgate.protocol.id_token import IdToken, verify_id_token
 from secondgate.protocol.oidc import (
@@ -31,6 +36,8 @@ from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.store.ports import Kind
 from secondgate.store.sessions import decode, encode
 
+log = structlog.get_logger("secondgate.flows.openid_connect")
+
 LOGIN_STATE_TTL_S = 600
 LOGINS_PER_ADDRESS = (300, 600)
 CALLBACK_PATH = "/login/callback"
@@ -44,7 +51,10 @@ MAX_VALUE_CHARS = 256
 
 @dataclass(frozen=True, slots=True)
 class LoginState:
-    """What an answer must fit: the browser, the provider and its issuer, nonce and verifier; and what goes on then."""
+    """What an answer must fit: the browser, the provider and its issuer, nonce and verifier; and what goes on then.
+
+    `demanded_at` is when a new login at the provider was demanded, in Unix seconds; None where an old one would do.
+    """
 
     browser_id: str
     provider_id: str
@@ -53,12 +63,34 @@ class LoginState:
     verifier: str = field(repr=False)
     request_token: str = ""
     purpose: str = ""
+    demanded_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Freshness:
+    """How new a login at the provider must be: what is asked of it, and whether that demands a new login."""
+
+    prompt: str
+    max_age_s: int | None
+
+    @property
+    def is_demanded(self) -> bool:
+        return self.prompt == Prompt.LOGIN
 
 
 async def begin_openid_login(
-    services: Services, browser: Browser, provider: IdentityProvider, *, request_token: str, purpose: str
+    services: Services,
+    browser: Browser,
+    provider: IdentityProvider,
+    *,
+    request_token: str,
+    purpose: str,
+    fresh: bool = False,
 ) -> str:
-    """Remember a login under way and give the provider's URL for it. Raises TooManyAttempts, Unavailable."""
+    """Remember a login under way and give the provider's URL for it. Raises TooManyAttempts, Unavailable.
+
+    `fresh` demands that the person logs in there anew.
+    """
     settings = _settings(provider)
     count, window_s = LOGINS_PER_ADDRESS
     if await services.live.increment(Kind.COUNTER, f"oidc-address:{browser.network}", ttl_s=window_s) > count:
@@ -66,11 +98,36 @@ async def begin_openid_login(
     metadata = await services.documents.load_metadata(settings)
     state, nonce = new_token(services.random_bytes), new_token(services.random_bytes)
     verifier = new_token(services.random_bytes) if settings.pkce_enabled else ""
-    remembered = LoginState(browser.state_id, provider.id, settings.issuer_url, nonce, verifier, request_token, purpose)
+    freshness = _freshness(services, settings, fresh=fresh)
+    remembered = LoginState(
+        browser.state_id,
+        provider.id,
+        settings.issuer_url,
+        nonce,
+        verifier,
+        request_token,
+        purpose,
+        services.now() if freshness.is_demanded else None,
+    )
     await services.live.save(Kind.LOGIN_STATE, token_hash(state), encode(remembered), ttl_s=LOGIN_STATE_TTL_S)
     return authorization_url(
-        settings, metadata, redirect_uri=_redirect_uri(services), state=state, nonce=nonce, verifier=verifier
+        settings,
+        metadata,
+        redirect_uri=_redirect_uri(services),
+        state=state,
+        nonce=nonce,
+        verifier=verifier,
+        prompt=freshness.prompt,
+        max_age_s=freshness.max_age_s,
     )
+
+
+def _freshness(services: Services, settings: OpenIdSettings, *, fresh: bool) -> _Freshness:
+    """Ask for a login that is as new as the provider's MFA must be, where that counts."""
+    max_age_s = services.access().rulebook.organization.mfa.amr_matching_session_duration_s
+    if fresh or max_age_s == 0:
+        return _Freshness(Prompt.LOGIN, 0)
+    return _Freshness(settings.prompt or "", max_age_s)
 
 
 async def claim_login_state(services: Services, browser: Browser, state: str | None) -> LoginState:
@@ -86,8 +143,8 @@ async def claim_login_state(services: Services, browser: Browser, state: str | N
 
 async def complete_openid_login(
     services: Services, remembered: LoginState, provider: IdentityProvider, presented: Mapping[str, str]
-) -> Identity:
-    """Prove an answer of the provider and give the identity that it vouches for.
+) -> tuple[Identity, IdToken]:
+    """Prove an answer of the provider and give the identity that it vouches for, with the ID token.
 
     `presented` are the query parameters of the callback. Raises Forbidden: PROVIDER_REFUSED, EMAIL_NOT_VERIFIED;
     TokenRejected; Malformed; Unavailable.
@@ -104,7 +161,21 @@ async def complete_openid_login(
         raise Malformed("code", "is missing or too long")
     token, access_token = await _redeem(services, settings, metadata, remembered, code)
     claims = await _all_claims(services, settings, metadata, token, access_token)
-    return identity_of(provider, settings, token, claims)
+    identity = identity_of(provider, settings, token, claims)
+    return replace(identity, auth_time=known_auth_time(token.auth_time, demanded_at=remembered.demanded_at)), token
+
+
+def log_amr(services: Services, login: Login) -> None:
+    """Write down, where AMR matching is on, which MFA of the identity provider a login brought, or why none."""
+    if services.access().rulebook.organization.mfa.amr_matching_session_duration_s is None:
+        return
+    facts = {"person_id": login.person_id, "provider": login.identity.identity_provider_id}
+    ignored = why_amr_is_ignored(login)
+    if ignored is not None:
+        log.info("amr.ignored", reason=ignored, amr=list(login.identity.amr), **facts)
+    else:
+        mfa = identity_provider_mfa(login)
+        log.info("amr.accepted", methods=[one.method for one in mfa], at=mfa[0].at, **facts)
 
 
 def identity_of(
@@ -129,6 +200,7 @@ def identity_of(
         identity_provider_id=provider.id,
         subject=token.subject,
         claims=tuple((name, _texts(claims[name])) for name in settings.claims if name in claims),
+        provider_session_id=token.session_id,
     )
 
 
@@ -149,7 +221,11 @@ async def _redeem(
 ) -> tuple[IdToken, str]:
     """Turn the code into a proven ID token and an access token."""
     form, headers = token_request(
-        settings, code=code, redirect_uri=_redirect_uri(services), verifier=remembered.verifier
+        settings,
+        code=code,
+        redirect_uri=_redirect_uri(services),
+        verifier=remembered.verifier,
+        assertion=_assertion(services, settings),
     )
     answer = await services.outgoing.post_form(
         metadata.token_endpoint, form, configured_urls=settings.urls, headers=headers
@@ -170,6 +246,20 @@ async def _redeem(
         now=services.now(),
     )
     return token, response.access_token
+
+
+def _assertion(services: Services, settings: OpenIdSettings) -> str:
+    """Prove ourselves with a key, where that is how this provider knows us."""
+    if settings.client_authentication is not ClientAuthentication.PRIVATE_KEY:
+        return ""
+    return client_assertion(
+        settings.client_private_key,
+        client_id=settings.client_id,
+        key_id=settings.client_key_id,
+        audience=settings.issuer_url,
+        token_id=services.new_id(),
+        now=services.now(),
+    )
 
 
 async def _all_claims(

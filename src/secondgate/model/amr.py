@@ -7,6 +7,7 @@ method of ours (`pwd`, `sms`, `mfa`, `sc`, `pin`…) say nothing here: they do n
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 from secondgate.model.organization import Method
 from secondgate.model.session import Login, MfaSession
@@ -32,15 +33,49 @@ def own_amr_values(mfa: Iterable[MfaSession]) -> list[str]:
     return [*dict.fromkeys(own), *(["mfa"] if own else [])]
 
 
+class AmrIgnored(StrEnum):
+    """Why nothing is taken from a login's `amr`."""
+
+    NO_METHOD = "no_method"
+    NO_AUTH_TIME = "no_auth_time"
+    IN_FUTURE = "in_future"
+
+
+def why_amr_is_ignored(login: Login) -> AmrIgnored | None:
+    """Give why a login's identity provider vouches for no MFA; None when it vouches for one.
+
+    Without an `auth_time` nobody knows how old it is: the provider's own session may be weeks old, so nothing is taken
+    from it. Nor is it where `auth_time` is after the login by more than clocks differ: that is a mistake or a lie.
+    """
+    identity = login.identity
+    if METHOD_OF_AMR.keys().isdisjoint(identity.amr):
+        return AmrIgnored.NO_METHOD
+    if identity.auth_time is None:
+        return AmrIgnored.NO_AUTH_TIME
+    return AmrIgnored.IN_FUTURE if identity.auth_time > login.at + CLOCK_SKEW_S else None
+
+
+def known_auth_time(auth_time: int | None, *, demanded_at: int | None) -> int | None:
+    """Give when somebody logged in at the provider, in Unix seconds; None where nobody knows.
+
+    `demanded_at` is when a new login was demanded there, None where it was not. Then one that is not dated was made
+    since, and so was one that is older by no more than clocks differ. One that is older still is what it says: the
+    provider did not do as it was told.
+    """
+    if demanded_at is None:
+        return auth_time
+    if auth_time is None or demanded_at - CLOCK_SKEW_S <= auth_time < demanded_at:
+        return demanded_at
+    return auth_time
+
+
 def identity_provider_mfa(login: Login) -> tuple[MfaSession, ...]:
     """Give the proofs that a login's identity provider vouches for.
 
-    They are as old as its `auth_time`. Without one nobody knows how old they are: the provider's own session may be
-    weeks old, so nothing is taken from it. Nor is it where `auth_time` is after the login by more than clocks differ:
-    that is a mistake or a lie.
+    They are as old as its `auth_time`.
     """
     auth_time = login.identity.auth_time
-    if auth_time is None or auth_time > login.at + CLOCK_SKEW_S:
+    if auth_time is None or why_amr_is_ignored(login) is not None:
         return ()
     at = min(auth_time, login.at)
     methods = dict.fromkeys(METHOD_OF_AMR[value] for value in login.identity.amr if value in METHOD_OF_AMR)

@@ -7,12 +7,22 @@ from enum import StrEnum
 
 from secondgate.model.secret import Secret
 
+_NO_SECRET = Secret("")
+
 
 class ClientAuthentication(StrEnum):
     """How we prove ourselves at the token endpoint (OpenID Connect Core 1.0, section 9)."""
 
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
+    PRIVATE_KEY = "private_key_jwt"
+
+
+class Prompt(StrEnum):
+    """What a provider shall ask at each login (Core 1.0, section 3.1.2.1)."""
+
+    LOGIN = "login"
+    SELECT_ACCOUNT = "select_account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +30,15 @@ class OpenIdSettings:
     """One provider: `issuer_url` for discovery, or the three endpoints; `claims` are kept with the identity.
 
     `issuer_url` is what ID tokens must name as `iss`. `trust_email` believes addresses that the provider does not call
-    verified.
+    verified. We prove ourselves with `client_secret`, or with `client_private_key` (PEM). With `rp_initiated_logout`
+    logging out here logs out at the provider too, at `end_session_url` or at the one that is discovered.
     """
 
     issuer_url: str
     client_id: str
-    client_secret: Secret[str]
+    client_secret: Secret[str] = _NO_SECRET
+    client_private_key: Secret[str] = _NO_SECRET
+    client_key_id: str = ""
     auth_url: str = ""
     token_url: str = ""
     certs_url: str = ""
@@ -35,6 +48,9 @@ class OpenIdSettings:
     pkce_enabled: bool = True
     trust_email: bool = False
     client_authentication: ClientAuthentication = ClientAuthentication.BASIC
+    prompt: Prompt | None = None
+    rp_initiated_logout: bool = False
+    end_session_url: str = ""
 
     @property
     def is_discovered(self) -> bool:

@@ -63,6 +63,7 @@ class Organization:
     mfa: MfaConfig = MfaConfig()
     mfa_required_for_all_apps: bool = False
     session_duration_s: int = 24 * 3600
+    auto_redirect_to_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)

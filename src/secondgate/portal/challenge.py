@@ -15,18 +15,23 @@ from secondgate.model.organization import Method
 from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, read_json, see_other
 from secondgate.portal.journey import ADD_DEVICE, after_identity, parse_purpose, path, purpose_of_proof
-from secondgate.portal.pages import ChallengePage, MethodLink
+from secondgate.portal.pages import ChallengePage, Choice, MethodLink
+from secondgate.portal.providers import provider_to_ask_again
 from secondgate.portal.words import status_of, words_for
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of the person: for which purpose, and the methods that would do, the preferred one first."""
+    """What is asked of the person: for which purpose, and the methods that would do, the preferred one first.
+
+    `provider` is the identity provider whose own MFA would do as well.
+    """
 
     login: Login
     request: LoginRequest | None
     purpose: str
     methods: tuple[Method, ...]
+    provider: Choice | None = None
 
     @property
     def application_id(self) -> str:
@@ -133,7 +138,8 @@ async def _asked(context: Context, login: Login, request: LoginRequest | None, p
     if not isinstance(decision, StepUp):
         return None
     methods = await offered_methods(context.services, login, decision.requirement.methods)
-    return Asked(login, request, purpose, methods)
+    provider = provider_to_ask_again(context, login, request, decision.requirement)
+    return Asked(login, request, purpose, methods, provider)
 
 
 def _challenge_page(context: Context, asked: Asked, method: Method, *, error: str = "") -> ChallengePage:
@@ -153,4 +159,5 @@ def _challenge_page(context: Context, asked: Asked, method: Method, *, error: st
         action="/challenge",
         options_url="/challenge/options",
         finish_url="/challenge/finish",
+        provider=asked.provider,
     )

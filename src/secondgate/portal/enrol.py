@@ -21,6 +21,7 @@ from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, read_json, see_other
 from secondgate.portal.journey import ADD_DEVICE, DEVICES, after_enrolment, path
 from secondgate.portal.pages import AddDevicePage, EnrolTotpPage, EnrolWebauthnPage, MethodOffer
+from secondgate.portal.providers import provider_to_ask_again
 from secondgate.portal.words import status_of, words_for
 
 
@@ -159,11 +160,12 @@ async def _choice_page(
     context: Context, login: Login, request: LoginRequest | None, *, error: str = ""
 ) -> AddDevicePage:
     methods = context.services.access().rulebook.organization.mfa.allowed_authenticators
-    application = context.application(request)
+    application, provider = context.application(request), None
     if request is not None:
         decision, _, _ = await decide_login(context.services, context.browser, login, request)
         if isinstance(decision, StepUp):
             methods = decision.requirement.methods
+            provider = provider_to_ask_again(context, login, request, decision.requirement)
         else:
             application = None
     has_totp = await context.services.durable.load_totp(login.person_id) is not None
@@ -178,6 +180,7 @@ async def _choice_page(
         application=application.name if application else "",
         verify_first=await _must_verify(context, login),
         cancel_url="" if application else DEVICES,
+        provider=provider,
     )
 
 

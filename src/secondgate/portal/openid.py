@@ -11,8 +11,10 @@ from secondgate.flows.openid_connect import (
     begin_openid_login,
     claim_login_state,
     complete_openid_login,
+    log_amr,
     refuse_openid_login,
 )
+from secondgate.flows.provider_logout import id_token_to_keep, remember_provider_session
 from secondgate.flows.sign_in import sign_in
 from secondgate.model.access import IdentityProvider
 from secondgate.portal.context import Context, context_of, page, see_other
@@ -38,15 +40,19 @@ _OWN_WORDS = frozenset(
 
 
 async def go_to_provider(
-    context: Context, provider: IdentityProvider, request: LoginRequest | None, purpose: str
+    context: Context, provider: IdentityProvider, request: LoginRequest | None, purpose: str, *, fresh: bool = False
 ) -> web.StreamResponse:
-    """Send the browser to a provider, with the state cookie that the answer must come back with."""
+    """Send the browser to a provider, with the state cookie that the answer must come back with.
+
+    `fresh`: the person must log in there anew.
+    """
     url = await begin_openid_login(
         context.services,
         context.browser,
         provider,
         request_token=request.token if request else "",
         purpose=purpose,
+        fresh=fresh,
     )
     context.keep_state()
     return see_other(url)
@@ -67,8 +73,11 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
         provider = provider_of(context, login_request, remembered.provider_id)
         name = provider.name
         presented = {key: value for key in ("code", "iss", "error") if (value := _one(request, key)) is not None}
-        identity = await complete_openid_login(services, remembered, provider, presented)
-        context.keep(await sign_in(services, browser, identity))
+        identity, id_token = await complete_openid_login(services, remembered, provider, presented)
+        renewed = await sign_in(services, browser, identity, kept_id_token=id_token_to_keep(provider, id_token))
+        await remember_provider_session(services, renewed.login, provider, id_token)
+        log_amr(services, renewed.login)
+        context.keep(renewed)
     except TooManyAttempts:
         raise
     except Rejected as error:

@@ -117,7 +117,8 @@ class MethodLink:
 class ChallengePage(Page):
     """Prove one method. TOTP posts `method` and `code` to `action`; WebAuthn JSON to `options_url` and `finish_url`.
 
-    `application` is the name of the one that asks; empty when the person wants to change authenticators.
+    `application` is the name of the one that asks; empty when the person wants to change authenticators. `provider` is
+    the one whose own MFA would do too.
     """
 
     template: ClassVar[str] = "challenge.html"
@@ -128,6 +129,7 @@ class ChallengePage(Page):
     action: str = ""
     options_url: str = ""
     finish_url: str = ""
+    provider: Choice | None = None
 
     @property
     def title(self) -> str:
@@ -154,7 +156,7 @@ class AddDevicePage(Page):
     """Choose a method to enrol: posts `method` (`totp`, `security_key` or `biometrics`) to `action`.
 
     `application` is the name of the one that led here. `verify_first`: an authenticator enrolled before
-    will be asked for.
+    will be asked for. `provider` is the one whose own MFA would do too.
     """
 
     template: ClassVar[str] = "add_device.html"
@@ -165,6 +167,7 @@ class AddDevicePage(Page):
     application: str = ""
     verify_first: bool = False
     cancel_url: str = ""
+    provider: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,13 +333,20 @@ class LogoutPage(Page):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedOutPage(Page):
-    """Logged out; `everywhere` or here."""
+    """Logged out; `everywhere` or here.
+
+    `provider` is where the login came from, when logging out there belongs to it: the page goes on to `provider_url`,
+    or says that it is done, or that its session may still be open.
+    """
 
     template: ClassVar[str] = "logged_out.html"
     heading: ClassVar[str] = "You are logged out"
 
     login_url: str
     everywhere: bool = False
+    provider: str = ""
+    provider_url: str = ""
+    provider_done: bool = False
 
 
 class MessageKind(StrEnum):

@@ -12,6 +12,7 @@ from secondgate.flows.challenge import offered_methods
 from secondgate.flows.hand_over import begin_hand_over, decide_login
 from secondgate.flows.login_request import LoginRequest
 from secondgate.flows.one_time_pin import begin_one_time_pin, complete_one_time_pin, load_pending_email
+from secondgate.flows.openid_connect import log_amr
 from secondgate.flows.sign_in import sign_in
 from secondgate.model.access import IdentityProvider
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
@@ -46,7 +47,9 @@ async def show_login(request: web.Request) -> web.StreamResponse:
     purpose = parse_purpose(request.query.get("purpose"))
     identity = context.arrival.identity()
     if identity is not None and (context.login is None or context.login.identity.email != identity.email):
-        context.keep(await sign_in(context.services, context.browser, identity))
+        renewed = await sign_in(context.services, context.browser, identity)
+        log_amr(context.services, renewed.login)
+        context.keep(renewed)
         return see_other(path("/login", login_request, purpose=purpose))
     if context.login is None:
         return await _begin_login(context, login_request, purpose)
@@ -59,7 +62,8 @@ async def show_provider(request: web.Request) -> web.StreamResponse:
     """GET /login/{idp}: the form of one provider, where several are offered, or the way to it."""
     step = _step(request, request.query)
     if step.provider.openid:
-        return await go_to_provider(step.context, step.provider, step.request, step.purpose)
+        fresh = request.query.get("fresh") == "1"
+        return await go_to_provider(step.context, step.provider, step.request, step.purpose, fresh=fresh)
     return page(_pin_form(step))
 
 
@@ -172,10 +176,13 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
 
 
 async def _begin_login(context: Context, request: LoginRequest | None, purpose: str) -> web.StreamResponse:
-    """Show the ways to log in, or go straight on where the application wants that and there is one."""
+    """Show the ways to log in, or go straight on where the application or the organization wants it and one is left."""
     providers = providers_of(context, request)
     application = context.application(request)
-    if application and application.auto_redirect_to_identity and len(providers) == 1 and providers[0].openid:
+    goes_on = context.services.access().rulebook.organization.auto_redirect_to_identity
+    if application is not None and application.auto_redirect_to_identity:
+        goes_on = True
+    if goes_on and len(providers) == 1 and providers[0].openid:
         return await go_to_provider(context, providers[0], request, purpose)
     pins = [provider for provider in providers if provider.type is IdentitySource.ONE_TIME_PIN]
     form = pins[0] if len(pins) == 1 else None

@@ -2,7 +2,7 @@
 
 A key that nothing may be verified with is left out, as RFC 7517 advises: symmetric and private keys, RSA under 2,048
 bits, `use` other than `sig`, an `alg` that does not fit the key, curves nobody asked for. The algorithm belongs to the
-key and is never read from a token (RFC 8725, section 3.1). The only importer of joserfc. Fetches nothing.
+key and is never read from a token (RFC 8725, section 3.1). Fetches nothing.
 """
 
 from __future__ import annotations

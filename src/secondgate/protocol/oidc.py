@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from secondgate.errors import Malformed, Reason, TokenRejected
 from secondgate.model.openid import ClientAuthentication, OpenIdSettings
+from secondgate.protocol.client_assertion import ASSERTION_TYPE
 from secondgate.protocol.jws import parse_json_object
 
 MAX_URL_CHARS = 2048
@@ -33,6 +34,7 @@ class ProviderMetadata:
     jwks_uri: str
     userinfo_endpoint: str = ""
     sends_iss: bool = False
+    end_session_endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def parse_discovery(body: bytes, *, expected_issuer: str) -> ProviderMetadata:
         jwks,
         userinfo_endpoint="" if userinfo is None else _endpoint("userinfo_endpoint", userinfo, plain=plain),
         sends_iss=document.get("authorization_response_iss_parameter_supported") is True,
+        end_session_endpoint=_optional_endpoint(document.get("end_session_endpoint"), plain=plain),
     )
 
 
@@ -75,9 +78,20 @@ def code_challenge(verifier: str) -> str:
 
 
 def authorization_url(
-    settings: OpenIdSettings, metadata: ProviderMetadata, *, redirect_uri: str, state: str, nonce: str, verifier: str
+    settings: OpenIdSettings,
+    metadata: ProviderMetadata,
+    *,
+    redirect_uri: str,
+    state: str,
+    nonce: str,
+    verifier: str,
+    prompt: str = "",
+    max_age_s: int | None = None,
 ) -> str:
-    """Give the URL that begins a login (Core, section 3.1.2.1). An empty `verifier` uses no PKCE."""
+    """Give the URL that begins a login (Core, section 3.1.2.1). An empty `verifier` uses no PKCE.
+
+    `max_age_s` is how old the login at the provider may be, in seconds; `prompt` what it shall ask.
+    """
     query = {
         "response_type": "code",
         "client_id": settings.client_id,
@@ -88,6 +102,10 @@ def authorization_url(
     }
     if verifier:
         query |= {"code_challenge": code_challenge(verifier), "code_challenge_method": "S256"}
+    if prompt:
+        query["prompt"] = prompt
+    if max_age_s is not None:
+        query["max_age"] = str(max_age_s)
     parts = urlsplit(metadata.authorization_endpoint)
     given = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in query]
     return urlunsplit(parts._replace(query=urlencode([*given, *query.items()]), fragment=""))
@@ -103,12 +121,18 @@ def verify_response_issuer(metadata: ProviderMetadata, presented: str | None) ->
 
 
 def token_request(
-    settings: OpenIdSettings, *, code: str, redirect_uri: str, verifier: str
+    settings: OpenIdSettings, *, code: str, redirect_uri: str, verifier: str, assertion: str = ""
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Give the form and the header fields that redeem a code (Core, section 3.1.3.1)."""
+    """Give the form and the header fields that redeem a code (Core, section 3.1.3.1).
+
+    `assertion` is what proves us where the provider takes no secret (`client_assertion`).
+    """
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
     if verifier:
         form["code_verifier"] = verifier
+    if settings.client_authentication is ClientAuthentication.PRIVATE_KEY:
+        proof = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+        return {**form, "client_id": settings.client_id, **proof}, {}
     secret = settings.client_secret.reveal()
     if settings.client_authentication is ClientAuthentication.POST:
         return {**form, "client_id": settings.client_id, "client_secret": secret}, {}
@@ -142,6 +166,14 @@ def parse_userinfo(body: bytes, *, expected_sub: str) -> Mapping[str, object]:
     ):
         raise TokenRejected(Reason.TOKEN_CLAIMS, "userinfo is about another subject")
     return claims
+
+
+def _optional_endpoint(value: object, *, plain: bool) -> str:
+    """Read an endpoint that no login needs: one that cannot be used keeps nobody out."""
+    try:
+        return _endpoint("endpoint", value, plain=plain)
+    except Malformed:
+        return ""
 
 
 def _endpoint(name: str, value: object, *, plain: bool) -> str:
