@@ -15,6 +15,7 @@ class MemoryOutgoing:
         self.answers: dict[str, OutgoingAnswer] = {}
         self.asked: list[str] = []
         self.forms: list[dict[str, str]] = []
+        self.sent: list[dict[str, object]] = []
 
     async def get(
         self,
@@ -33,6 +34,12 @@ class MemoryOutgoing:
     ) -> OutgoingAnswer:
         self.forms.append(dict(form))
         return await self.get(url, configured_urls=configured_urls, headers=headers)
+
+    async def post_json(
+        self, url: str, value: Mapping[str, object], *, configured_urls: tuple[str, ...]
+    ) -> OutgoingAnswer:
+        self.sent.append(dict(value))
+        return await self.get(url, configured_urls=configured_urls)
 
     async def close(self) -> None:
         self.answers.clear()

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from secondgate.errors import Forbidden, Reason, Rejected
 from secondgate.flows.browser import Browser, audit
+from secondgate.flows.external_evaluation import load_evaluations
 from secondgate.flows.login_request import REQUEST_TTL_S, LoginRequest
 from secondgate.flows.proof import load_evidence
 from secondgate.flows.services import Services
@@ -20,7 +21,7 @@ from secondgate.model.amr import own_amr_values
 from secondgate.model.application import Application
 from secondgate.model.decision import Allow, Decision, Evidence, Refuse, Stage, decide, mfa_young_enough
 from secondgate.model.policy import Visitor
-from secondgate.model.session import ApplicationSession, Grant, Login, MfaSession
+from secondgate.model.session import ApplicationSession, Evaluation, Grant, Login, MfaSession
 from secondgate.protocol.jwt import TokenKind
 from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.store.ports import Kind
@@ -54,14 +55,16 @@ class HandedOver:
 async def decide_login(
     services: Services, browser: Browser, login: Login, request: LoginRequest
 ) -> tuple[Decision, Evidence, Application | None]:
-    """Decide whether this login may go on to the application now. Raises Unavailable."""
+    """Decide whether this login may go on to the application now. Raises Unavailable, TooManyAttempts."""
     access = services.access()
     application = access.by_id.get(request.application_id)
     if application is None or application not in access.index.at_host(request.host):
         return Refuse(Reason.NO_APPLICATION), Evidence(), None
     evidence = await load_evidence(services, login, login_began_at=request.at)
     evidence = replace(evidence, spent=await _load_spent(services, evidence, request))
-    visitor = Visitor(browser.address, login.identity)
+    evaluations = await load_evaluations(services, login, request)
+    said_yes = frozenset(one.rule for one in evaluations if one.said_yes)
+    visitor = Visitor(browser.address, login.identity, evaluations=said_yes)
     decision = decide(access.rulebook, application, visitor, evidence, stage=Stage.LOGIN, now=services.now())
     return decision, evidence, application
 
@@ -80,7 +83,8 @@ async def begin_hand_over(
     proof = _proof_of_one_login(decision)
     if proof and not await services.live.claim_once(Kind.USED, _proof_key(proof), ttl_s=REQUEST_TTL_S):
         raise Rejected(Reason.UNKNOWN_OR_USED, "another login used this proof already")
-    grants = _grants(services, browser, login, request, decision=decision, evidence=evidence)
+    evaluations = await load_evaluations(services, login, request)
+    grants = _grants(services, browser, login, request, decision=decision, evidence=evidence, evaluations=evaluations)
     if not grants:
         raise Forbidden(Reason.NO_APPLICATION, "there is nothing to log in to")
     code = new_token(services.random_bytes)
@@ -210,12 +214,15 @@ def _grants(
     *,
     decision: Allow,
     evidence: Evidence,
+    evaluations: tuple[Evaluation, ...],
 ) -> tuple[Grant, ...]:
     access, now = services.access(), services.now()
     grants = []
     for application in access.index.at_host(request.host):
         verdict: Decision = decision
         if application.id != request.application_id:
+            if access.evaluations[application.id]:
+                continue  # those are asked when somebody logs in to it
             visitor = Visitor(browser.address, login.identity)
             known = Evidence(evidence.mfa)
             verdict = decide(access.rulebook, application, visitor, known, stage=Stage.LOGIN, now=now)
@@ -226,7 +233,8 @@ def _grants(
             young = tuple(mfa for mfa in own if now - mfa.at < max_age_s)
             if verdict.requirement is not None:
                 young = mfa_young_enough(verdict.requirement, evidence, now=now)
-            grants.append(_grant(services, login, application, verdict, young))
+            said = evaluations if application.id == request.application_id else ()
+            grants.append(replace(_grant(services, login, application, verdict, young), evaluations=said))
     return tuple(grants)
 
 

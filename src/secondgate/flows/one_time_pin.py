@@ -17,9 +17,9 @@ from secondgate.errors import Malformed, ProofRejected, Reason, TooManyAttempts,
 from secondgate.flows.browser import Browser
 from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
-from secondgate.model.decision import Evidence, Refuse, Stage, decide
+from secondgate.model.decision import may_be_allowed
 from secondgate.model.person import Identity, IdentitySource
-from secondgate.model.policy import PolicyAction, Visitor, is_match
+from secondgate.model.policy import Visitor, is_match
 from secondgate.protocol.email_address import parse_email
 from secondgate.store.ports import Kind
 from secondgate.store.sessions import decode, encode
@@ -107,7 +107,7 @@ async def complete_one_time_pin(services: Services, browser: Browser, *, pin: ob
 def may_log_in_somewhere(services: Services, browser: Browser, *, email: str, provider: IdentityProvider) -> bool:
     """Whether some application's policies could let this address in, or it is an administrator's.
 
-    Bypass policies do not count: what they let through asks nobody to log in.
+    Policies that look at no identity do not count: what they let through asks nobody to log in.
     """
     access = services.access()
     identity = Identity(email=email, identity_provider_id=provider.id)
@@ -115,10 +115,8 @@ def may_log_in_somewhere(services: Services, browser: Browser, *, email: str, pr
     if access.administrators and is_match(access.administrators, visitor, access.rulebook.groups):
         return True
     for application in access.applications:
-        asked = tuple(policy for policy in application.policies if policy.action is not PolicyAction.BYPASS)
-        judged = replace(application, policies=asked)
-        decision = decide(access.rulebook, judged, visitor, Evidence(), stage=Stage.LOGIN, now=services.now())
-        if not isinstance(decision, Refuse):
+        asked = replace(application, policies=tuple(one for one in application.policies if one.action.needs_identity))
+        if may_be_allowed(access.rulebook, asked, visitor, now=services.now()):
             return True
     return False
 

@@ -46,7 +46,7 @@ class ProviderDocuments:
         self._outgoing = outgoing
         self._clock = clock
         self._metadata: dict[str, _Kept[ProviderMetadata]] = {}
-        self._keys: dict[tuple[str, str], _Kept[tuple[VerificationKey, ...]]] = {}
+        self._keys: dict[tuple[str, tuple[str, ...]], _Kept[tuple[VerificationKey, ...]]] = {}
 
     async def load_metadata(self, settings: OpenIdSettings) -> ProviderMetadata:
         """Give a provider's metadata. Raises Unavailable with what is wrong at the provider."""
@@ -54,7 +54,7 @@ class ProviderDocuments:
             return ProviderMetadata(settings.issuer_url, settings.auth_url, settings.token_url, settings.certs_url)
 
         async def fetch() -> ProviderMetadata:
-            body = await self._fetch(discovery_url(settings.issuer_url), settings)
+            body = await self._fetch(discovery_url(settings.issuer_url), settings.urls)
             return parse_discovery(body, expected_issuer=settings.issuer_url)
 
         return await self._load(self._metadata.setdefault(settings.issuer_url, _Kept()), fetch)
@@ -63,19 +63,28 @@ class ProviderDocuments:
         self, settings: OpenIdSettings, metadata: ProviderMetadata, *, token: str
     ) -> tuple[VerificationKey, ...]:
         """Give a provider's keys, fetched anew where none of them fits the token. Raises Unavailable, TokenRejected."""
+        return await self.load_key_set(metadata.jwks_uri, configured_urls=settings.urls, token=token)
+
+    async def load_key_set(
+        self, url: str, *, configured_urls: tuple[str, ...], token: str
+    ) -> tuple[VerificationKey, ...]:
+        """Give the keys that stand at a URL, fetched anew where none of them fits the token.
+
+        Raises Unavailable, TokenRejected.
+        """
         unverified = parse_token(token)
 
         async def fetch() -> tuple[VerificationKey, ...]:
-            return parse_jwks(await self._fetch(metadata.jwks_uri, settings))
+            return parse_jwks(await self._fetch(url, configured_urls))
 
-        kept = self._keys.setdefault((settings.issuer_url, metadata.jwks_uri), _Kept())
+        kept = self._keys.setdefault((url, configured_urls), _Kept())
         keys = await self._load(kept, fetch)
         if not has_key_for(keys, unverified):
             keys = await self._load(kept, fetch, max_age_s=REFRESH_INTERVAL_S)
         return keys
 
-    async def _fetch(self, url: str, settings: OpenIdSettings) -> bytes:
-        answer = await self._outgoing.get(url, configured_urls=settings.urls)
+    async def _fetch(self, url: str, configured_urls: tuple[str, ...]) -> bytes:
+        answer = await self._outgoing.get(url, configured_urls=configured_urls)
         if answer.status != HTTP_OK:
             raise Unavailable(f"{url} answered {answer.status}")
         return answer.body
@@ -94,6 +103,8 @@ class ProviderDocuments:
                     kept.failure = f"the provider's documents cannot be used: {error.detail}"
                 except Unavailable as error:
                     kept.failure = str(error)
+                finally:
+                    kept.tried_at = self._clock()  # a fetch may take longer than it takes to be tried again
             if kept.value is not None and now - kept.fetched_at < MAX_STALE_S:
                 return kept.value
             raise Unavailable(kept.failure or "the provider was not asked again yet")

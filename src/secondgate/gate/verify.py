@@ -60,10 +60,13 @@ async def verify(services: Services, question: Question) -> Verdict:
     grant = session.grant_for(application.id)
     if grant is None or grant.expires_at <= now:
         return Verdict(SignIn(Reason.NO_SESSION), application)
+    if not access.evaluations[application.id] <= {one.rule for one in grant.evaluations}:
+        return Verdict(SignIn(Reason.NO_SESSION), application)  # a rule that was never asked about this person
+    said_yes = frozenset(one.rule for one in grant.evaluations if one.said_yes)
     decision = decide(
         access.rulebook,
         application,
-        Visitor(question.address, session.identity),
+        Visitor(question.address, session.identity, evaluations=said_yes),
         Evidence(grant.mfa, login_began_at=None),
         stage=Stage.REQUEST,
         now=now,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from secondgate.model.application import Application, ApplicationIndex
-from secondgate.model.decision import Rulebook
+from secondgate.model.decision import Rulebook, external_evaluations
 from secondgate.model.openid import OpenIdSettings
 from secondgate.model.person import IdentitySource
-from secondgate.model.policy import Criteria
+from secondgate.model.policy import Criteria, ExternalEvaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,10 @@ class IdentityProvider:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One version of all settings. `version` differs whenever anything else does."""
+    """One version of all settings. `version` differs whenever anything else does.
+
+    `evaluations` are those that each application, by its id, depends on.
+    """
 
     version: str
     rulebook: Rulebook
@@ -33,8 +36,11 @@ class Access:
     administrators: Criteria | None = None
     index: ApplicationIndex = field(init=False, compare=False)
     by_id: Mapping[str, Application] = field(init=False, compare=False)
+    evaluations: Mapping[str, frozenset[ExternalEvaluation]] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile the lookups."""
         object.__setattr__(self, "index", ApplicationIndex(self.applications))
         object.__setattr__(self, "by_id", {application.id: application for application in self.applications})
+        evaluations = {one.id: external_evaluations(self.rulebook, one) for one in self.applications}
+        object.__setattr__(self, "evaluations", evaluations)

@@ -9,13 +9,13 @@ request where the application says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from secondgate.errors import Reason
 from secondgate.model.application import Application, MfaCheck
 from secondgate.model.organization import MfaRequirement, Organization, effective_mfa
-from secondgate.model.policy import Group, Policy, PolicyAction, Visitor, is_match
+from secondgate.model.policy import ExternalEvaluation, Group, Policy, PolicyAction, Visitor, is_match, rules_in
 from secondgate.model.session import MfaSession
 
 
@@ -126,6 +126,26 @@ def _stranger(application: Application, visitor: Visitor, *, is_machine: bool = 
     if visitor.presents_service_token:
         return SignIn(Reason.SERVICE_TOKEN, is_machine=True)
     return SignIn(Reason.NO_SESSION, is_machine=is_machine or application.service_auth_401_redirect)
+
+
+def may_be_allowed(rulebook: Rulebook, application: Application, visitor: Visitor, *, now: int) -> bool:
+    """Whether somebody may get in, whatever is not known yet: an MFA, and what external evaluations say."""
+
+    def is_refused(said_yes: frozenset[ExternalEvaluation]) -> bool:
+        asking = replace(visitor, evaluations=said_yes)
+        return isinstance(decide(rulebook, application, asking, Evidence(), stage=Stage.LOGIN, now=now), Refuse)
+
+    return not is_refused(frozenset()) or not is_refused(external_evaluations(rulebook, application))
+
+
+def external_evaluations(rulebook: Rulebook, application: Application) -> frozenset[ExternalEvaluation]:
+    """Give the external evaluations that an application's policies depend on."""
+    return frozenset(
+        rule
+        for policy in application.policies
+        for rule in rules_in(policy.criteria, rulebook.groups)
+        if isinstance(rule, ExternalEvaluation)
+    )
 
 
 def mfa_young_enough(requirement: MfaRequirement, evidence: Evidence, *, now: int) -> tuple[MfaSession, ...]:

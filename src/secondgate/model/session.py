@@ -7,15 +7,19 @@ and holds a grant for each application (host and path) of that host that was log
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from secondgate.model.organization import Method
 from secondgate.model.person import Identity
+from secondgate.model.policy import ExternalEvaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A person known at the portal. `id` is the hash of the cookie's token: it opens nothing."""
+    """A person known at the portal. `id` is the hash of the cookie's token: it opens nothing.
+
+    `sealed_id_token` is kept where logging out here ends the provider's session too.
+    """
 
     id: str
     person_id: str
@@ -23,6 +27,7 @@ class Login:
     identity: Identity
     at: int
     expires_at: int
+    sealed_id_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,23 @@ class MfaSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an external evaluation said of a person at a login."""
+
+    rule: ExternalEvaluation
+    said_yes: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
-    """That an application was logged in to, and the MFA that was young enough at that login."""
+    """That an application was logged in to, the MFA that was young enough at that login, and what was said there."""
 
     application_id: str
     at: int
     expires_at: int
     mfa: tuple[MfaSession, ...]
     assertion: str
+    evaluations: tuple[Evaluation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from aiohttp import web
 
 from secondgate.errors import NotSignedIn, Reason
 from secondgate.flows.enrol import load_own_authenticator, remove_authenticator, rename_authenticator
-from secondgate.flows.sessions import end_own_session, list_sessions, log_out
+from secondgate.flows.provider_logout import log_out_with_provider
+from secondgate.flows.sessions import end_own_session, list_sessions
 from secondgate.flows.window import load_window
 from secondgate.model.application import Application
-from secondgate.model.decision import Evidence, Refuse, Stage, decide
+from secondgate.model.decision import may_be_allowed
 from secondgate.model.policy import Visitor
 from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, see_other
@@ -25,6 +26,7 @@ from secondgate.portal.pages import (
     SessionsPage,
     Tile,
 )
+from secondgate.portal.provider_logout import logged_out
 
 SESSIONS = "/account/sessions"
 
@@ -165,7 +167,7 @@ async def submit_logout(request: web.Request) -> web.StreamResponse:
 
 
 async def _log_out(context: Context, login: Login, *, everywhere: bool, forget_device: bool) -> web.StreamResponse:
-    await log_out(
+    provider = await log_out_with_provider(
         context.services,
         login,
         everywhere=everywhere,
@@ -173,16 +175,13 @@ async def _log_out(context: Context, login: Login, *, everywhere: bool, forget_d
         address=str(context.browser.address),
     )
     context.forget_login()
-    return page(LoggedOutPage(frame=context.frame(), login_url="/login", everywhere=everywhere))
+    return logged_out(context, context.frame(), provider, everywhere=everywhere)
 
 
 def _may_use(context: Context, login: Login, application: Application) -> bool:
     services = context.services
     visitor = Visitor(context.browser.address, login.identity)
-    decision = decide(
-        services.access().rulebook, application, visitor, Evidence(), stage=Stage.LOGIN, now=services.now()
-    )
-    return not isinstance(decision, Refuse)
+    return may_be_allowed(services.access().rulebook, application, visitor, now=services.now())
 
 
 def _login(context: Context) -> Login:

@@ -38,6 +38,7 @@ SERIAL_BYTES = 16
 CERTIFICATE_DAYS = 3650
 MAX_COMMON_NAME_CHARS = 64
 LOGIN_REQUEST_LIFE_S = 600
+EVALUATION_LIFE_S = 60
 _JWS = jwt.PyJWS()
 
 PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
@@ -49,6 +50,7 @@ class TokenKind(StrEnum):
     SESSION = "session"
     ASSERTION = "assertion"
     LOGIN_REQUEST = "login_request"
+    EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ RULES: Mapping[TokenKind, KindRules] = {
     TokenKind.SESSION: KindRules("secondgate-session+jwt", ("sid",), MAX_DURATION_S),
     TokenKind.ASSERTION: KindRules("JWT", ("sub",), MAX_DURATION_S),
     TokenKind.LOGIN_REQUEST: KindRules("secondgate-login+jwt", ("jti",), LOGIN_REQUEST_LIFE_S),
+    TokenKind.EVALUATION: KindRules("secondgate-evaluation+jwt", ("sub", "nonce"), EVALUATION_LIFE_S),
 }
 
 

@@ -8,13 +8,15 @@ that was judged is the one that is connected to, so that a name that resolves an
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from secondgate.errors import Unavailable
 from secondgate.store.ports import OutgoingAnswer
@@ -24,6 +26,8 @@ CONNECT_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_CONNECTIONS = 20
 CHUNK_BYTES = 64 * 1024
+_NAT64 = ip_network("64:ff9b::/96")  # RFC 6052, section 2.1
+_INSIDE = (ip_network("64:ff9b:1::/48"), ip_network("::/96"))  # RFC 8215; RFC 4291, section 2.5.5.1
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "secondgate"}
 
 
@@ -33,8 +37,11 @@ def is_public_address(text: str) -> bool:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    if isinstance(address, IPv6Address):
+        if address.is_site_local or any(address in network for network in _INSIDE):
+            return False
+        inner = IPv4Address(address.packed[-4:]) if address in _NAT64 else address.ipv4_mapped or address.sixtofour
+        address = inner or address
     return address.is_global and not address.is_multicast
 
 
@@ -78,6 +85,13 @@ class HttpOutgoing:
         """Send a form."""
         return await self._request("POST", url, form, configured_urls, headers)
 
+    async def post_json(
+        self, url: str, value: Mapping[str, object], *, configured_urls: tuple[str, ...]
+    ) -> OutgoingAnswer:
+        """Send a JSON object."""
+        body = json.dumps(value).encode()
+        return await self._request("POST", url, body, configured_urls, {"Content-Type": "application/json"})
+
     async def close(self) -> None:
         """Give back all connections."""
         for session in (self._public, self._configured):
@@ -88,34 +102,36 @@ class HttpOutgoing:
         self,
         method: str,
         url: str,
-        form: Mapping[str, str] | None,
+        body: Mapping[str, str] | bytes | None,
         configured_urls: tuple[str, ...],
         headers: Mapping[str, str],
     ) -> OutgoingAnswer:
         place = _origin(url)
-        session = self._session(url, configured_urls)
         try:
+            target = URL(url)
+            session = self._session(target, configured_urls)
             async with session.request(
-                method, url, data=form, headers={**_HEADERS, **headers}, allow_redirects=False
+                method, target, data=body, headers={**_HEADERS, **headers}, allow_redirects=False
             ) as response:
-                body = bytearray()
+                received = bytearray()
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                    body += chunk
-                    if len(body) > self._max_bytes:
+                    received += chunk
+                    if len(received) > self._max_bytes:
                         raise Unavailable(f"{place} sent more than {self._max_bytes} bytes")
-                return OutgoingAnswer(response.status, bytes(body))
+                return OutgoingAnswer(response.status, bytes(received))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             # not `from error`: its text may quote what was sent
             raise Unavailable(f"{place} gave no answer: {type(error).__name__}") from None
 
-    def _session(self, url: str, configured_urls: tuple[str, ...]) -> aiohttp.ClientSession:
-        host = urlsplit(url).hostname or ""
-        if any(host == urlsplit(configured).hostname for configured in configured_urls):
+    def _session(self, target: URL, configured_urls: tuple[str, ...]) -> aiohttp.ClientSession:
+        """Give the session that may ask a host: that of `target` as it will be asked, not as it was spelt."""
+        host = target.host or ""
+        if any(host == URL(configured).host for configured in configured_urls):
             if self._configured is None:
                 self._configured = self._new_session(aiohttp.ThreadedResolver())
             return self._configured
         if _is_ip_literal(host) and not is_public_address(host):
-            raise Unavailable(f"{_origin(url)} lies in a private network that no setting names")
+            raise Unavailable(f"{_origin(str(target))} lies in a private network that no setting names")
         if self._public is None:
             self._public = self._new_session(_PublicResolver())
         return self._public
@@ -123,7 +139,11 @@ class HttpOutgoing:
     def _new_session(self, resolver: AbstractResolver) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(resolver=resolver, limit=2 * MAX_CONNECTIONS, limit_per_host=MAX_CONNECTIONS)
         return aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,  # none was asked for, and a small answer could become a huge one
         )
 
 

@@ -201,7 +201,10 @@ class Kind(StrEnum):
     PENDING_TOTP = "pending-totp"
     CHALLENGE = "challenge"
     LOGIN_STATE = "login-state"
+    PROVIDER_SESSION = "provider-session"
+    LOGOUT_STATE = "logout-state"
     HAND_OVER = "hand-over"
+    EVALUATIONS = "evaluations"
     USED = "used"
     COUNTER = "counter"
 
@@ -281,7 +284,7 @@ class OutgoingAnswer:
 class Outgoing(Protocol):
     """Requests to other servers: bounded in time and size, never redirected, TLS verified.
 
-    A host in a private network is asked only where one of `configured_urls`, which an operator wrote, names it. Both
+    A host in a private network is asked only where one of `configured_urls`, which an operator wrote, names it. All
     methods raise Unavailable, without anything secret in the text, when there is no answer within these bounds.
     """
 
@@ -295,6 +298,12 @@ class Outgoing(Protocol):
         self, url: str, form: Mapping[str, str], *, configured_urls: tuple[str, ...], headers: Mapping[str, str]
     ) -> OutgoingAnswer:
         """Send a form."""
+        ...
+
+    async def post_json(
+        self, url: str, value: Mapping[str, object], *, configured_urls: tuple[str, ...]
+    ) -> OutgoingAnswer:
+        """Send a JSON object."""
         ...
 
     async def close(self) -> None:
