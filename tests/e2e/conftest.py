@@ -6,7 +6,6 @@ import itertools
 import re
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -15,8 +14,8 @@ from tests.e2e.browsers import launch_chromium
 from tests.e2e.certificate import Certificate, make_certificate
 from tests.e2e.person import Person
 from tests.e2e.processes import free_port, start
-from tests.e2e.proxies import ROOT, Upstreams, start_nginx, start_traefik
-from tests.e2e.sites import MovableClock, Site, hosts, start_secondgate
+from tests.e2e.proxies import ROOT
+from tests.e2e.sites import LABELS, Site, access_by_pin, choose_place, running_site
 from tests.e2e.visitor import Visitor
 
 SCREENSHOTS = ROOT / ".tests/screenshots"
@@ -48,22 +47,10 @@ def site(
     echo_port: int,
 ) -> Iterator[Site]:
     """A site behind each proxy in turn."""
-    proxy: str = request.param
-    folder = tmp_path_factory.mktemp(proxy)
-    folder.chmod(0o755)  # nginx's workers are another user
-    scheme, domain = ("https", "example.test") if proxy == "nginx" else ("http", "localhost")
-    port = free_port()
-    upstreams = Upstreams(gate=free_port(), portal=free_port(), application=echo_port)
-    with ExitStack() as running:
-        secondgate = start_secondgate(folder, scheme=scheme, domain=domain, port=port, upstreams=upstreams)
-        running.callback(secondgate.stop)
-        if proxy == "nginx":
-            started = start_nginx(folder, port=port, hosts=hosts(domain), upstreams=upstreams, certificate=certificate)
-        else:
-            started = start_traefik(folder, port=port, domain=domain, hosts=hosts(domain), upstreams=upstreams)
-        running.callback(started.stop)
-        clock = MovableClock(folder / "clock")
-        yield Site(proxy, scheme, domain, port, folder, clock, upstreams, secondgate, certificate.certificate)
+    place = choose_place(request.param, tmp_path_factory.mktemp(request.param))
+    access = access_by_pin(place.domain)
+    with running_site(place, labels=LABELS, access=access, application=echo_port, certificate=certificate) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.e2e.certificate import Certificate
 from tests.e2e.processes import Running, free_port, start
-from tests.e2e.proxies import PROXY_SECRET, ROOT, Upstreams
+from tests.e2e.proxies import PROXY_SECRET, ROOT, Upstreams, start_nginx, start_traefik
 
 LABELS = ("app", "key", "staff", "open", "plain", "other")
-"""The applications' host labels; what each asks for stands in `configuration`."""
+"""The applications' host labels; what each asks for stands in `access_by_pin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +64,71 @@ class Site:
         return "__Host-secondgate" if self.scheme == "https" else "secondgate"
 
 
-def hosts(domain: str) -> list[str]:
-    """Give the hosts of all applications."""
-    return [f"{label}.{domain}" for label in LABELS]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a site will be: known before anything runs, for whoever must be told beforehand."""
+
+    proxy: str
+    folder: Path
+    port: int
+
+    @property
+    def scheme(self) -> str:
+        """HTTPS behind nginx, plain HTTP behind Traefik."""
+        return "https" if self.proxy == "nginx" else "http"
+
+    @property
+    def domain(self) -> str:
+        """The domain of all hosts."""
+        return "example.test" if self.proxy == "nginx" else "localhost"
+
+    @property
+    def public_url(self) -> str:
+        """The portal's URL."""
+        return f"{self.scheme}://mfa.{self.domain}:{self.port}"
 
 
-def start_secondgate(folder: Path, *, scheme: str, domain: str, port: int, upstreams: Upstreams) -> Running:
-    """Start Secondgate on SQLite in `folder`, with the clock `folder/clock` and mail into `folder/outbox`."""
+def choose_place(proxy: str, folder: Path) -> Place:
+    """Choose where a site will be: its files in `folder`, on a free port."""
+    folder.chmod(0o755)  # nginx's workers are another user
+    return Place(proxy, folder, free_port())
+
+
+@contextmanager
+def running_site(
+    place: Place,
+    *,
+    labels: tuple[str, ...],
+    access: Mapping[str, object],
+    application: int,
+    certificate: Certificate,
+) -> Iterator[Site]:
+    """Run Secondgate and the proxy before the application that listens on the port `application`."""
+    folder, port, domain = place.folder, place.port, place.domain
+    upstreams = Upstreams(gate=free_port(), portal=free_port(), application=application)
+    hosts = [f"{label}.{domain}" for label in labels]
+    with ExitStack() as running:
+        secondgate = _start_secondgate(place, upstreams, access)
+        running.callback(secondgate.stop)
+        if place.proxy == "nginx":
+            proxy = start_nginx(folder, port=port, hosts=hosts, upstreams=upstreams, certificate=certificate)
+        else:
+            proxy = start_traefik(folder, port=port, domain=domain, hosts=hosts, upstreams=upstreams)
+        running.callback(proxy.stop)
+        clock = MovableClock(folder / "clock")
+        yield Site(
+            place.proxy, place.scheme, domain, port, folder, clock, upstreams, secondgate, certificate.certificate
+        )
+
+
+def _start_secondgate(place: Place, upstreams: Upstreams, access: Mapping[str, object]) -> Running:
+    """Start Secondgate on SQLite in the place's folder, with the clock `clock` and mail into `outbox` there."""
+    folder = place.folder
     (folder / "outbox").mkdir(exist_ok=True)
     (folder / "clock").write_text("0")
     (folder / "proxy-secret").write_text(PROXY_SECRET)
-    path = folder / "secondgate.yaml"
-    path.write_text(json.dumps(configuration(folder, f"{scheme}://mfa.{domain}:{port}", domain, upstreams), indent=2))
-    command = [sys.executable, "-m", "tests.e2e.serve_with_clock", path, folder / "clock"]
-    ports = [upstreams.gate, upstreams.portal]
-    return start("secondgate", command, folder=folder, ports=ports, env={"PYTHONPATH": str(ROOT)})
-
-
-def configuration(folder: Path, public_url: str, domain: str, upstreams: Upstreams) -> dict[str, object]:
-    """Give the configuration (JSON is YAML)."""
-    people = [{"email_domain": {"domain": "people.test"}}]
-    allow = [{"name": "people", "decision": "allow", "include": people}]
-    staff = [{"name": "staff", "decision": "allow", "include": [{"email": {"email": "root@people.test"}}]}]
-    bypass = [{"name": "all", "decision": "bypass", "include": [{"everyone": {}}]}]
-    key_only = {"allowed_authenticators": ["security_key"]}
-    return {
-        "public_url": public_url,
+    configuration = {  # JSON is YAML
+        "public_url": place.public_url,
         "listen": {
             "gate": f"127.0.0.1:{upstreams.gate}",
             "portal": f"127.0.0.1:{upstreams.portal}",
@@ -96,28 +138,43 @@ def configuration(folder: Path, public_url: str, domain: str, upstreams: Upstrea
         "log_level": "debug",
         "storage": {"data_dir": str(folder / "data")},
         "mail": {"outbox": str(folder / "outbox"), "from": "mfa@people.test"},
-        "access": {
-            "organization": {
-                "name": "Example",
-                "mfa_config": {
-                    "allowed_authenticators": ["totp", "security_key", "biometrics"],
-                    "session_duration": "24h",
-                },
-                "mfa_required_for_all_apps": True,
+        "access": access,
+    }
+    path = folder / "secondgate.yaml"
+    path.write_text(json.dumps(configuration, indent=2))
+    command = [sys.executable, "-m", "tests.e2e.serve_with_clock", path, folder / "clock"]
+    ports = [upstreams.gate, upstreams.portal]
+    return start("secondgate", command, folder=folder, ports=ports, env={"PYTHONPATH": str(ROOT)})
+
+
+def access_by_pin(domain: str) -> dict[str, object]:
+    """Give what is managed at the site where people log in with one-time PINs."""
+    people = [{"email_domain": {"domain": "people.test"}}]
+    allow = [{"name": "people", "decision": "allow", "include": people}]
+    staff = [{"name": "staff", "decision": "allow", "include": [{"email": {"email": "root@people.test"}}]}]
+    bypass = [{"name": "all", "decision": "bypass", "include": [{"everyone": {}}]}]
+    key_only = {"allowed_authenticators": ["security_key"]}
+    return {
+        "organization": {
+            "name": "Example",
+            "mfa_config": {
+                "allowed_authenticators": ["totp", "security_key", "biometrics"],
+                "session_duration": "24h",
             },
-            "identity_providers": [{"name": "PIN", "type": "onetimepin"}],
-            "applications": [
-                {"name": "App", "domain": f"app.{domain}", "policies": allow},
-                {"name": "Admin area", "domain": f"app.{domain}/admin", "policies": allow, "mfa_config": key_only},
-                {"name": "Keys only", "domain": f"key.{domain}", "policies": allow, "mfa_config": key_only},
-                {"name": "Staff", "domain": f"staff.{domain}", "policies": staff},
-                {"name": "Open", "domain": f"open.{domain}", "policies": bypass},
-                {
-                    "name": "Plain",
-                    "domain": f"plain.{domain}",
-                    "policies": allow,
-                    "mfa_config": {"mfa_disabled": True},
-                },
-            ],
+            "mfa_required_for_all_apps": True,
         },
+        "identity_providers": [{"name": "PIN", "type": "onetimepin"}],
+        "applications": [
+            {"name": "App", "domain": f"app.{domain}", "policies": allow},
+            {"name": "Admin area", "domain": f"app.{domain}/admin", "policies": allow, "mfa_config": key_only},
+            {"name": "Keys only", "domain": f"key.{domain}", "policies": allow, "mfa_config": key_only},
+            {"name": "Staff", "domain": f"staff.{domain}", "policies": staff},
+            {"name": "Open", "domain": f"open.{domain}", "policies": bypass},
+            {
+                "name": "Plain",
+                "domain": f"plain.{domain}",
+                "policies": allow,
+                "mfa_config": {"mfa_disabled": True},
+            },
+        ],
     }
