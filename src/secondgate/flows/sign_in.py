@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from secondgate.errors import Forbidden, Reason
 from secondgate.flows.browser import Browser, RenewedLogin, renew_device
+from secondgate.flows.provider_logout import seal_id_token
 from secondgate.flows.services import Services
 from secondgate.flows.window import load_window, move_window
 from secondgate.model.person import Identity, Person
@@ -14,8 +15,10 @@ from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.store.ports import Kind
 
 
-async def sign_in(services: Services, browser: Browser, identity: Identity) -> RenewedLogin:
+async def sign_in(services: Services, browser: Browser, identity: Identity, *, kept_id_token: str = "") -> RenewedLogin:
     """Log a person in under new tokens; the person is made at the first login.
+
+    `kept_id_token` is sealed and kept with the login, for logging out at the provider.
 
     Raises Forbidden: PERSON_DISABLED; IDENTITY_NOT_JOINED and IDENTITY_MISMATCH as `_find_by_subject`. Raises
     Unavailable.
@@ -38,6 +41,8 @@ async def sign_in(services: Services, browser: Browser, identity: Identity) -> R
     login_token = new_token(services.random_bytes)
     expires_at = now + services.access().rulebook.organization.session_duration_s
     login = Login(token_hash(login_token), person.id, device_id, identity, now, expires_at)
+    if kept_id_token:
+        login = replace(login, sealed_id_token=seal_id_token(services, login, kept_id_token))
     await services.sessions.save_login(login, now=now)
     # Looked at again after the login was written: whoever disables or deletes a person lists logins afterwards.
     person_now = await services.durable.load_person(person.id)

@@ -24,7 +24,8 @@ class Identity:
     """Who an identity provider says somebody is. `email` is in lower case.
 
     `subject` is the provider's own name for the person, which never changes; empty where only the address is known.
-    `claims` are those that the provider's settings ask to keep, each with its values.
+    `claims` are those that the provider's settings ask to keep, each with its values. `provider_session_id` is the
+    provider's name for its own session (`sid`), by which it can end ours.
     """
 
     email: str
@@ -36,6 +37,7 @@ class Identity:
     identity_provider_id: str = ""
     subject: str = ""
     claims: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    provider_session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.application_session import load_application_session
 from secondgate.flows.hand_over import complete_hand_over
 from secondgate.flows.login_request import REQUEST_TTL_S, sign_login_request
-from secondgate.flows.sessions import log_out
+from secondgate.flows.provider_logout import log_out_with_provider
 from secondgate.model.amr import own_amr_values
 from secondgate.model.application import AmbiguousPathError
 from secondgate.model.session import ApplicationSession
 from secondgate.portal.context import Context, context_of, page, presented_token, read_own_form, request_host, see_other
-from secondgate.portal.pages import Choice, Frame, LoggedOutPage, LogoutPage, MessageKind, MessagePage
+from secondgate.portal.pages import Choice, Frame, LogoutPage, MessageKind, MessagePage
+from secondgate.portal.provider_logout import logged_out
 from secondgate.protocol.cookie import (
     NONCE_COOKIE,
     application_cookie_name,
@@ -115,11 +116,12 @@ async def complete_logout(request: web.Request) -> web.StreamResponse:
     everywhere = fields.get("scope") == "everywhere"
     forget_device = fields.get("forget_device") == "yes"
     address = str(context.browser.address)
-    await log_out(context.services, session, everywhere=everywhere, forget_device=forget_device, address=address)
+    provider = await log_out_with_provider(
+        context.services, session, everywhere=everywhere, forget_device=forget_device, address=address
+    )
     secure = context.portal.secure
     context.cookies.append(clear_cookie(application_cookie_name(secure=secure), secure=secure))
-    login_url = f"{context.services.portal_origin}/login"
-    return page(LoggedOutPage(frame=_frame(context), login_url=login_url, everywhere=everywhere))
+    return logged_out(context, _frame(context), provider, everywhere=everywhere)
 
 
 async def give_identity(request: web.Request) -> web.StreamResponse:

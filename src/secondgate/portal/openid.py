@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from aiohttp import web
 
-from secondgate.errors import Reason, Rejected, TokenRejected, TooManyAttempts
+from secondgate.errors import Malformed, Reason, Rejected, TokenRejected, TooManyAttempts
 from secondgate.flows.login_request import LoginRequest
 from secondgate.flows.openid_connect import (
     begin_openid_login,
@@ -26,6 +26,7 @@ from secondgate.portal.words import status_of, words_for
 log = structlog.get_logger("secondgate.portal.openid")
 
 _FAILED = "The identity provider's answer could not be accepted. Start again; if it stays, ask an administrator."
+_ANSWER = ("code", "iss", "error")
 _OWN_WORDS = frozenset(
     (
         Reason.PROVIDER_REFUSED,
@@ -72,7 +73,7 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
         login_request = _still_valid(context, remembered.request_token)
         provider = provider_of(context, login_request, remembered.provider_id)
         name = provider.name
-        presented = {key: value for key in ("code", "iss", "error") if (value := _one(request, key)) is not None}
+        presented = _presented(request)
         identity, id_token = await complete_openid_login(services, remembered, provider, presented)
         renewed = await sign_in(services, browser, identity, kept_id_token=id_token_to_keep(provider, id_token))
         await remember_provider_session(services, renewed.login, provider, id_token)
@@ -93,6 +94,14 @@ def _one(request: web.Request, name: str) -> str | None:
     """Give a parameter that stands there once; one that stands twice could mean either, and is none."""
     values = request.query.getall(name, [])
     return values[0] if len(values) == 1 else None
+
+
+def _presented(request: web.Request) -> dict[str, str]:
+    """Give what the provider answered. Raises Malformed for what stands twice (RFC 6749, section 3.1)."""
+    for name in _ANSWER:
+        if len(request.query.getall(name, [])) > 1:
+            raise Malformed(name, "stands twice in the answer")
+    return {name: request.query[name] for name in _ANSWER if name in request.query}
 
 
 def _still_valid(context: Context, token: str) -> LoginRequest | None:

@@ -22,7 +22,7 @@ from secondgate.errors import (
     Unavailable,
 )
 from secondgate.page_headers import page_headers
-from secondgate.portal import account, application_host, challenge, enrol, openid, sign_in
+from secondgate.portal import account, application_host, challenge, enrol, openid, provider_logout, sign_in
 from secondgate.portal.application_host import message_page
 from secondgate.portal.assets import STATIC_FILES, STATIC_PATH
 from secondgate.portal.context import (
@@ -61,6 +61,7 @@ def make_portal(portal: Portal) -> web.Application:
             web.get("/", account.show_launcher, allow_head=False),
             web.get("/login", sign_in.show_login, allow_head=False),
             web.get("/login/callback", openid.complete_login, allow_head=False),
+            web.post("/login/backchannel-logout", provider_logout.receive_logout_token),
             web.get("/login/{idp}", sign_in.show_provider, allow_head=False),
             web.post("/login/{idp}", sign_in.request_pin),
             web.get("/login/{idp}/pin", sign_in.show_pin, allow_head=False),
@@ -87,6 +88,7 @@ def make_portal(portal: Portal) -> web.Application:
             web.post("/account/sessions/{id}/end", account.end_session),
             web.get("/logout", account.show_logout, allow_head=False),
             web.post("/logout", account.submit_logout),
+            web.get("/logout/callback", provider_logout.show_return, allow_head=False),
             web.get("/.well-known/jwks.json", application_host.give_jwks),
             web.get("/static/{name}", _give_static),
             web.get("/.secondgate/login", application_host.begin_login, allow_head=False),

@@ -10,14 +10,15 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from secondgate.errors import Reason, TokenRejected
 from secondgate.protocol.jwks import VerificationKey, verify_signature
 from secondgate.protocol.jws import MAX_TIME, verify_times
 
 MAX_LIFE_S = 7 * 86400
-MAX_SUBJECT_CHARS = 255
+MAX_IDENTIFIER_CHARS = 255
 MAX_AMR_VALUES = 32
 MAX_AMR_CHARS = 64
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512, "DSA": hashlib.sha512}
@@ -25,12 +26,17 @@ _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512, 
 
 @dataclass(frozen=True, slots=True)
 class IdToken:
-    """What an ID token proves. `auth_time` is Unix seconds, None where it is not said."""
+    """What an ID token proves. `auth_time` is Unix seconds, None where it is not said.
+
+    `session_id` is the provider's own session (`sid`), empty where it is not said; `text` is the token itself.
+    """
 
     subject: str
     amr: tuple[str, ...]
     auth_time: int | None
     claims: Mapping[str, object]
+    session_id: str = ""
+    text: str = field(default="", repr=False)
 
 
 def verify_id_token(
@@ -55,17 +61,19 @@ def verify_id_token(
     claims = parsed.claims
     if claims.get("iss") != expected_issuer:
         raise TokenRejected(Reason.TOKEN_CLAIMS, "iss is another issuer")
-    _verify_audience(claims, expected_client_id)
+    verify_audience(claims, expected_client_id)
     verify_times(claims, max_life_s=MAX_LIFE_S, now=now)
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not _is_same(nonce, expected_nonce):
         raise TokenRejected(Reason.TOKEN_CLAIMS, "nonce is not the one of this login")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not subject.isprintable():
+    if not is_identifier(subject):
         raise TokenRejected(Reason.TOKEN_CLAIMS, "sub must be a text of 1 to 255 characters")
     if "at_hash" in claims and claims["at_hash"] != access_token_hash(access_token, algorithm):
         raise TokenRejected(Reason.TOKEN_CLAIMS, "at_hash is not of the access token")
-    return IdToken(subject, parse_amr(claims.get("amr")), _auth_time(claims), claims)
+    sid = claims.get("sid")
+    session_id = sid if is_identifier(sid) else ""
+    return IdToken(subject, parse_amr(claims.get("amr")), _auth_time(claims), claims, session_id, token)
 
 
 def access_token_hash(access_token: str, algorithm: str) -> str:
@@ -83,7 +91,13 @@ def parse_amr(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _verify_audience(claims: Mapping[str, object], client_id: str) -> None:
+def is_identifier(value: object) -> TypeGuard[str]:
+    """Whether a claim is one line of 1 to 255 characters, as `sub` must be (Core, section 2)."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_CHARS and value.isprintable()
+
+
+def verify_audience(claims: Mapping[str, object], client_id: str) -> None:
+    """Prove that a token is for this client, and for no other one besides (Core, 3.1.3.7). Raises TokenRejected."""
     audiences = claims.get("aud")
     if not isinstance(audiences, list):
         audiences = [audiences]

@@ -82,8 +82,8 @@ def parse_json_object(text: bytes) -> dict[str, object]:
     return value
 
 
-def verify_times(claims: dict[str, object], *, max_life_s: int, now: int) -> None:
-    """Prove that a token is of now: `iat` and `exp` are required, `nbf` counts where it stands.
+def verify_times(claims: dict[str, object], *, max_life_s: int, now: int) -> tuple[int, int]:
+    """Prove that a token is of now, and give `iat` and `exp`: both are required; `nbf` counts where it stands.
 
     Only whole numbers from 0 to the year 9999 are times. A token lives until `exp` exclusive; `iat` and `nbf` may be
     60 s ahead, for clocks that differ. Raises TokenRejected with TOKEN_EXPIRED or TOKEN_CLAIMS.
@@ -97,6 +97,7 @@ def verify_times(claims: dict[str, object], *, max_life_s: int, now: int) -> Non
         raise TokenRejected(Reason.TOKEN_CLAIMS, "does not live as long as tokens of its kind do")
     if expires_at <= now:
         raise TokenRejected(Reason.TOKEN_EXPIRED)
+    return issued_at, expires_at
 
 
 def _parse_time(claims: dict[str, object], name: str) -> int:
