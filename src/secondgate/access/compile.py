@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable
 from ipaddress import ip_network
 
+from secondgate.access.application_policies import PlacedPolicy, placed_policies
 from secondgate.access.destination import parse_destination, parse_host
 from secondgate.access.inheritance import (
     DEFAULT_DURATION_S,
@@ -29,7 +30,6 @@ from secondgate.access.shapes import (
     AccessShapes,
     ApplicationShape,
     IdentityProviderConfigShape,
-    PolicyShape,
 )
 from secondgate.errors import InvalidConfiguration
 from secondgate.model.access import Access, IdentityProvider
@@ -60,13 +60,13 @@ from secondgate.model.secret import Secret
 from secondgate.protocol.email_address import parse_email
 
 
-def compile_access(shapes: AccessShapes, *, account_id: str) -> Access:
+def compile_access(shapes: AccessShapes, *, account_id: str, is_whole: bool = True) -> Access:
     """Make the values of one version of all settings.
 
-    `account_id` is 32 hexadecimal digits. Raises InvalidConfiguration with every problem of `find_problems`, so that
-    no settings that have one are ever decided by.
+    `account_id` is 32 hexadecimal digits; `is_whole` as in `find_problems`. Raises InvalidConfiguration with every
+    problem of `find_problems`, so that no settings that have one are ever decided by.
     """
-    findings = find_problems(shapes)
+    findings = find_problems(shapes, is_whole=is_whole)
     if findings:
         raise InvalidConfiguration(tuple(finding.problem() for finding in findings))
     return _Compiler(shapes, account_id).access()
@@ -162,7 +162,7 @@ class _Compiler:
             aud=application_aud(application_id),
             name=shape.name,
             destinations=tuple(dict.fromkeys(parse_destination(address) for _, address in shape.addresses())),
-            policies=self._policies(application_id, shape.policies),
+            policies=tuple(self._policy(application_id, placed) for placed in placed_policies(self._shapes, shape)),
             session_duration_s=seconds(shape.session_duration, DEFAULT_DURATION_S),
             mfa=compile_override(shape.mfa_config),
             mfa_check=effective_check(self._shapes.organization, shape),
@@ -176,23 +176,18 @@ class _Compiler:
             service_auth_401_redirect=shape.service_auth_401_redirect,
         )
 
-    def _policies(self, application_id: str, shapes: Iterable[PolicyShape]) -> tuple[Policy, ...]:
-        policies: list[Policy] = []
-        precedence = 0
-        for shape in shapes:
-            precedence = precedence + 1 if shape.precedence is None else shape.precedence
-            policies.append(
-                Policy(
-                    id=shape.id or made_id(self._account_id, "policy", f"{application_id}/{shape.name}"),
-                    name=shape.name,
-                    action=shape.decision,
-                    criteria=self._criteria(shape),
-                    precedence=precedence,
-                    session_duration_s=optional_seconds(shape.session_duration),
-                    mfa=compile_override(shape.mfa_config),
-                )
-            )
-        return tuple(policies)
+    def _policy(self, application_id: str, placed: PlacedPolicy) -> Policy:
+        shape = placed.shape
+        owner = "reusable" if placed.is_reusable else application_id
+        return Policy(
+            id=shape.id or made_id(self._account_id, "policy", f"{owner}/{shape.name}"),
+            name=shape.name,
+            action=shape.decision,
+            criteria=self._criteria(shape),
+            precedence=placed.precedence,
+            session_duration_s=optional_seconds(shape.session_duration),
+            mfa=compile_override(shape.mfa_config),
+        )
 
     def _criteria(self, shape: CriteriaShape) -> Criteria:
         include, exclude, require = (

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from secondgate.access.application_policies import placed_policies
 from secondgate.access.finding import Finding
 from secondgate.access.inheritance import compile_organization, compile_override, effective_check
-from secondgate.access.shapes import AccessShapes, ApplicationShape, MfaOverrideShape
+from secondgate.access.shapes import AccessShapes, ApplicationShape, MfaOverrideShape, PolicyShape
 from secondgate.model.application import MfaCheck
 from secondgate.model.organization import effective_mfa
 from secondgate.model.policy import PolicyAction
@@ -32,6 +33,10 @@ def find_mfa_problems(shapes: AccessShapes, *, at: str) -> tuple[Finding, ...]:
             )
         )
     findings.extend(_amr_problems(shapes, f"{organization}.mfa_config"))
+    for number, policy in enumerate(shapes.policies):
+        if policy.mfa_config is not None and policy.mfa_config.is_set:
+            path, owner = f"{at}.policies[{number}].mfa_config", f"the reusable policy {policy.name!r}"
+            findings.extend(_override_problems(shapes, path, owner, policy.mfa_config, needs))
     for number, application in enumerate(shapes.applications):
         place = f"{at}.applications[{number}]"
         for path, owner, override in _overrides(application, place):
@@ -65,7 +70,7 @@ def _overrides(application: ApplicationShape, at: str) -> Iterator[tuple[str, st
     if application.mfa_config is not None and application.mfa_config.is_set:
         yield f"{at}.mfa_config", owner, application.mfa_config
     for number, policy in enumerate(application.policies):
-        if policy.mfa_config is not None and policy.mfa_config.is_set:
+        if isinstance(policy, PolicyShape) and policy.mfa_config is not None and policy.mfa_config.is_set:
             yield f"{at}.policies[{number}].mfa_config", f"the policy {policy.name!r} of {owner}", policy.mfa_config
 
 
@@ -104,7 +109,8 @@ def _unloadable(
     if effective_check(shapes.organization, application) is not MfaCheck.EVERY_REQUEST:
         return
     organization = compile_organization(shapes.organization)
-    for number, policy in enumerate(application.policies):
+    for placed in placed_policies(shapes, application):
+        policy, number = placed.shape, placed.number
         if policy.decision is not PolicyAction.ALLOW:
             continue
         requirement = effective_mfa(

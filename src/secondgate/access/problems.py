@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from secondgate.access.application_policies import PlacedPolicy, placed_policies
 from secondgate.access.destination import parse_destination
 from secondgate.access.fields import parse_network
 from secondgate.access.finding import Finding, names_in
@@ -15,14 +16,21 @@ from secondgate.access.mfa_problems import find_mfa_problems
 from secondgate.access.provider_problems import find_provider_problems
 from secondgate.access.references import Named, References
 from secondgate.access.rules import CriteriaShape, OidcClaimShape, RuleShape
-from secondgate.access.shapes import AccessShapes, ApplicationShape, GroupShape, ListShape, PolicyShape
+from secondgate.access.shapes import (
+    AccessShapes,
+    ApplicationShape,
+    GroupShape,
+    ListShape,
+    PolicyReferenceShape,
+    PolicyShape,
+)
 from secondgate.errors import Malformed
 from secondgate.model.policy import PolicyAction
 from secondgate.protocol.email_address import parse_email
 
 __all__ = ["Finding", "find_problems"]
 
-_SECTIONS = ("identity_providers", "lists", "groups", "applications")
+_SECTIONS = ("identity_providers", "lists", "groups", "policies", "applications", "tags")
 _WITHOUT_IDENTITY = {
     PolicyAction.BYPASS: frozenset(("everyone", "ip", "ip_list")),
     PolicyAction.SERVICE_AUTH: frozenset(("everyone", "ip", "ip_list", "service_token", "any_valid_service_token")),
@@ -32,21 +40,28 @@ _REFERS_TO = {
     "group": ("groups", "group", None),
     "login_method": ("identity_providers", "identity provider", None),
     "oidc": ("identity_providers", "identity provider of type oidc", "oidc"),
+    "policy": ("policies", "reusable policy", None),
+    "tag": ("tags", "tag", None),
     "email_list": ("lists", "list of type EMAIL", "EMAIL"),
     "ip_list": ("lists", "list of type IP", "IP"),
 }
 
 
-def find_problems(shapes: AccessShapes, *, at: str = "access") -> tuple[Finding, ...]:
-    """Find everything that makes no sense. `at` is the path of the whole, before every finding's path."""
-    return tuple(_Search(shapes, at).findings())
+def find_problems(shapes: AccessShapes, *, at: str = "access", is_whole: bool = True) -> tuple[Finding, ...]:
+    """Find everything that makes no sense. `at` is the path of the whole, before every finding's path.
+
+    What is made a call at a time is not whole yet: an application may get its policies later, and lets nobody in
+    until then.
+    """
+    return tuple(_Search(shapes, at, is_whole=is_whole).findings())
 
 
 class _Search:
     """One search: the shapes, where they stand, and which criteria look at identity."""
 
-    def __init__(self, shapes: AccessShapes, at: str) -> None:
+    def __init__(self, shapes: AccessShapes, at: str, *, is_whole: bool) -> None:
         self._shapes = shapes
+        self._is_whole = is_whole
         self._at = at
         self._group_keys = _references(shapes.groups)
         self._groups = {group.id or group.name: group for group in shapes.groups}
@@ -61,6 +76,8 @@ class _Search:
         for number, group in enumerate(shapes.groups):
             yield from self._criteria_problems(group, f"{at}.groups[{number}]")
             yield from self._cycle(group, f"{at}.groups[{number}]")
+        for number, policy in enumerate(shapes.policies):
+            yield from self._policy_problems(policy, f"{at}.policies[{number}]")
         yield from _taken_places(shapes.applications, f"{at}.applications")
         for number, application in enumerate(shapes.applications):
             yield from self._application_problems(application, f"{at}.applications[{number}]")
@@ -76,18 +93,27 @@ class _Search:
                 "is required, as wiki.example.com or wiki.example.com/admin",
                 (f"{at}.destinations[*].uri", f"{at}.self_hosted_domains[*]", f"{at}.destinations[*]"),
             )
-        if not application.policies:
+        if not application.policies and self._is_whole:
             yield Finding(
                 f"{at}.policies",
                 f"the application {application.name!r} has no policy, so nobody could ever use it; give it one",
             )
         for number, reference in enumerate(application.allowed_idps):
             yield from self._reference_problems("login_method", reference, f"{at}.allowed_idps[{number}]")
-        yield from _doubled(application.policies, f"{at}.policies")
-        yield from _doubled_precedences(application.policies, f"{at}.policies")
+        for number, reference in enumerate(application.tags):
+            yield from self._reference_problems("tag", reference, f"{at}.tags[{number}]")
+        placed = list(placed_policies(self._shapes, application))
+        yield from _doubled([one.shape for one in placed], f"{at}.policies")
+        yield from _doubled_precedences(placed, f"{at}.policies")
         for number, policy in enumerate(application.policies):
-            yield from self._criteria_problems(policy, f"{at}.policies[{number}]")
-            yield from self._action_problems(policy, f"{at}.policies[{number}]")
+            if isinstance(policy, PolicyReferenceShape):
+                yield from self._reference_problems("policy", policy.id, f"{at}.policies[{number}]")
+            else:
+                yield from self._policy_problems(policy, f"{at}.policies[{number}]")
+
+    def _policy_problems(self, policy: PolicyShape, at: str) -> Iterator[Finding]:
+        yield from self._criteria_problems(policy, at)
+        yield from self._action_problems(policy, at)
 
     def _criteria_problems(self, criteria: CriteriaShape, at: str) -> Iterator[Finding]:
         if not criteria.include:
@@ -204,16 +230,14 @@ def _doubled(shapes: Sequence[Named], at: str) -> Iterator[Finding]:
             yield Finding(f"{at}[{number}].id", "is the id of another one already")
 
 
-def _doubled_precedences(policies: Iterable[PolicyShape], at: str) -> Iterator[Finding]:
+def _doubled_precedences(policies: Iterable[PlacedPolicy], at: str) -> Iterator[Finding]:
     taken: dict[int, str] = {}
-    precedence = 0
-    for number, policy in enumerate(policies):
-        precedence = precedence + 1 if policy.precedence is None else policy.precedence
-        first = taken.setdefault(precedence, policy.name)
-        if first != policy.name:
+    for placed in policies:
+        first = taken.setdefault(placed.precedence, placed.shape.name)
+        if first != placed.shape.name:
             yield Finding(
-                f"{at}[{number}].precedence",
-                f"the policy {first!r} has the precedence {precedence} too; which is judged first must be clear",
+                f"{at}[{placed.number}].precedence",
+                f"the policy {first!r} has the precedence {placed.precedence} too; which is judged first must be clear",
                 (f"{at}[*].precedence",),
             )
 

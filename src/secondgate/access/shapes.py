@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from secondgate.access.fields import (
     Count,
@@ -120,7 +120,7 @@ class OrganizationShape(Shape):
 
 
 class PolicyShape(CriteriaShape):
-    """A policy of an application."""
+    """A policy of an application, or one that several of them use."""
 
     NOT_YET: ClassVar[frozenset[str]] = frozenset(
         (
@@ -143,6 +143,34 @@ class PolicyShape(CriteriaShape):
     mfa_config: MfaOverrideShape | None = None
 
 
+class PolicyReferenceShape(Shape):
+    """A reusable policy in an application: its name or id alone, or with the precedence that it has there."""
+
+    id: Reference
+    precedence: Count | None = Field(default=None, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _may_be_text(cls, value: object) -> object:
+        return {"id": value} if isinstance(value, str) else value
+
+
+INLINE, REUSABLE = POLICY_TAGS = ("(inline)", "(reusable)")
+"""What pydantic puts into the location of an error in an application's policy; no key of the document."""
+
+
+def _policy_tag(value: object) -> str:
+    is_reference = isinstance(value, (str, PolicyReferenceShape)) or (
+        isinstance(value, dict) and "id" in value and value.keys() <= {"id", "precedence"}
+    )
+    return REUSABLE if is_reference else INLINE
+
+
+ApplicationPolicy = Annotated[
+    Annotated[PolicyShape, Tag(INLINE)] | Annotated[PolicyReferenceShape, Tag(REUSABLE)], Discriminator(_policy_tag)
+]
+
+
 class PublicDestinationShape(Shape):
     """A public destination of an application."""
 
@@ -155,7 +183,6 @@ class ApplicationShape(Shape):
 
     NOT_YET: ClassVar[frozenset[str]] = frozenset(
         (
-            "tags",
             "http_only_cookie_attribute",
             "same_site_cookie_attribute",
             "path_cookie_attribute",
@@ -186,8 +213,9 @@ class ApplicationShape(Shape):
     destinations: tuple[PublicDestinationShape, ...] = ()
     self_hosted_domains: tuple[PublicAddress, ...] = ()
     session_duration: LastingDuration | None = None
-    policies: tuple[PolicyShape, ...] = ()
+    policies: tuple[ApplicationPolicy, ...] = ()
     allowed_idps: tuple[Reference, ...] = ()
+    tags: tuple[Reference, ...] = ()
     auto_redirect_to_identity: Flag = False
     app_launcher_visible: Flag = True
     logo_url: Url | None = None
@@ -285,14 +313,23 @@ class IdentityProviderShape(Shape):
     config: IdentityProviderConfigShape | None = None
 
 
-class AccessShapes(Shape):
-    """Everything that is managed: the `access` part of the configuration."""
+class TagShape(Shape):
+    """A word by which applications are grouped."""
 
-    NOT_YET: ClassVar[frozenset[str]] = frozenset(("policies", "service_tokens", "tags"))
+    id: Text | None = None
+    name: Name
+
+
+class AccessShapes(Shape):
+    """Everything that is managed: the `access` part of the configuration. `policies` are those that are reusable."""
+
+    NOT_YET: ClassVar[frozenset[str]] = frozenset(("service_tokens",))
 
     organization: OrganizationShape = OrganizationShape()
     identity_providers: tuple[IdentityProviderShape, ...] = ()
     lists: tuple[ListShape, ...] = ()
     groups: tuple[GroupShape, ...] = ()
+    policies: tuple[PolicyShape, ...] = ()
     applications: tuple[ApplicationShape, ...] = ()
+    tags: tuple[TagShape, ...] = ()
     administrators: CriteriaShape | None = None

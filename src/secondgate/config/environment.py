@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import yaml
 
+from secondgate.access.introspection import FILE_SUFFIX, is_list_at, known_keys, model_at, secret_keys, suggestion
 from secondgate.config.document import Document, Location, Place, Sequence, parse_scalar
-from secondgate.config.introspection import FILE_SUFFIX, is_list_at, known_keys, model_at, secret_keys, suggestion
 from secondgate.config.settings import Settings
 
 PREFIX = "SECONDGATE_"

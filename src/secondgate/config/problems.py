@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondgate.access import Finding, find_problems
+from secondgate.access.application_policies import placed_policies
 from secondgate.access.destination import parse_destination
 from secondgate.config.public_url import is_localhost
 from secondgate.config.settings import Settings
-from secondgate.model.policy import PolicyAction
 
 _MAIL_NEEDS = ("mail", "mail.smtp", "mail.outbox", "mail.from")
 _PROVIDER_NEEDS = ("access.identity_providers", "access.identity_providers[*]", "identity", "identity.headers")
@@ -127,9 +127,9 @@ def _host_problems(settings: Settings) -> Iterator[Finding]:
 
 def _login_problems(settings: Settings) -> Iterator[Finding]:
     asked = any(
-        policy.decision is not PolicyAction.BYPASS
+        placed.shape.decision.needs_identity
         for application in settings.access.applications
-        for policy in application.policies
+        for placed in placed_policies(settings.access, application)
     )
     if asked and not settings.access.identity_providers and not settings.identity.headers:
         yield Finding(

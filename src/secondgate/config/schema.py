@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from secondgate.access.fields import Shape
+from secondgate.access.introspection import FILE_SUFFIX, secret_keys
 from secondgate.access.shapes import IdentityProviderConfigShape
-from secondgate.config.introspection import FILE_SUFFIX, secret_keys
 from secondgate.config.settings import MailSettings, Settings, StorageSettings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from secondgate.access.introspection import FILE_SUFFIX, model_at, secret_keys
 from secondgate.config.document import Document, Location
-from secondgate.config.introspection import FILE_SUFFIX, model_at, secret_keys
 from secondgate.config.settings import Settings
 
 MAX_SECRET_BYTES = 64 * 1024

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from secondgate.access.introspection import FILE_SUFFIX, model_at
+from secondgate.access.shapes import POLICY_TAGS
+from secondgate.access.wording import worded, worded_unknown_key
 from secondgate.config.document import Document, Location, Sequence, rendered
-from secondgate.config.introspection import FILE_SUFFIX, model_at
 from secondgate.config.settings import Settings
-from secondgate.config.wording import worded, worded_unknown_key
 
 MAX_ROUNDS = 100
 STAND_IN_URL = "https://secondgate.invalid"
@@ -65,7 +66,8 @@ def _take_out_all(document: Document, error: ValidationError, result: Validation
     errors = error.errors(include_url=False)
     errors.sort(key=lambda details: details["type"] != "extra_forbidden")
     for details in errors:
-        kind, location = details["type"], details["loc"]
+        kind = details["type"]
+        location = tuple(part for part in details["loc"] if part not in POLICY_TAGS)
         original = _original(document.data, location)
         if location in unread:
             _replace(document.data, location, unread.pop(location))

@@ -10,11 +10,13 @@ only. Every method raises Unavailable when the store cannot answer. Times are Un
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
+from secondgate.model.api_token import ApiToken
 from secondgate.model.audit import AuditEvent
 from secondgate.model.keys import SigningKey
 from secondgate.model.organization import Method
@@ -177,7 +179,60 @@ class SigningKeys(Protocol):
         ...
 
 
-class DurableStore(People, Authenticators, Attempts, Audit, SigningKeys, Protocol):
+class AccessObjects(Protocol):
+    """The managed objects, where no file manages them."""
+
+    async def load_access_version(self) -> int:
+        """Read how often anything changed: cheap, to find out whether to read again."""
+        ...
+
+    async def load_access_objects(self) -> StoredAccess:
+        """Read everything of one moment, in the order in which it was made."""
+        ...
+
+    async def replace_access_objects(
+        self,
+        *,
+        expected_version: int,
+        saved: Sequence[AccessObject] = (),
+        deleted: Sequence[tuple[ObjectKind, str]] = (),
+    ) -> bool:
+        """Write and delete in one transaction, and count the change.
+
+        False, and nothing is done, when anything changed since `expected_version` was read.
+        """
+        ...
+
+
+class ApiTokens(Protocol):
+    """Tokens of the API; of each only the hash of what opens it is known."""
+
+    async def add_api_token(self, token: ApiToken) -> bool:
+        """Insert; False when the name is another token's."""
+        ...
+
+    async def load_api_token(self, token_hash: str) -> ApiToken | None:
+        """Load by the hash of what was presented."""
+        ...
+
+    async def list_api_tokens(self) -> tuple[ApiToken, ...]:
+        """List all, by name."""
+        ...
+
+    async def replace_api_token(self, token: ApiToken) -> bool:
+        """Replace everything of the token with this id but its hash; False when there is none."""
+        ...
+
+    async def save_api_token_used(self, token_id: str, *, now: int) -> None:
+        """Remember when it was used."""
+        ...
+
+    async def delete_api_token(self, token_id: str) -> bool:
+        """Delete; False when there is none."""
+        ...
+
+
+class DurableStore(People, Authenticators, Attempts, Audit, SigningKeys, AccessObjects, ApiTokens, Protocol):
     """All of the durable store."""
 
     async def ping(self) -> None:

@@ -156,7 +156,7 @@ def test_places_keep_their_numbers_when_something_before_them_is_wrong(tmp_path:
         ("access: {groups: [{nmae: g, include: [{everyone: {}}]}]}", "did you mean name?"),
         ("access: {organization: {name: 7}}", "must be text; put it in quotes"),
         ("access: {organization: {name: '', mfa_required_for_all_apps: false}}", "must not be empty"),
-        ("access: {policies: []}", "is not supported by this version"),
+        ("access: {service_tokens: []}", "is not supported by this version"),
         ("access: {identity_providers: {name: PIN}}", "must be a list"),
         ("access: {organization: []}", "must be an object"),
         ("access: 7", "must be an object"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from secondgate.access import compile_access
 from secondgate.config import load
-from secondgate.config.introspection import known_keys
+from secondgate.access.introspection import known_keys
 from secondgate.config.settings import Settings
 from secondgate.errors import InvalidConfiguration, Problem
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from secondgate.store.ports import Sealer
+from secondgate.store.sql.access_objects import SqlAccessObjects
+from secondgate.store.sql.api_tokens import SqlApiTokens
 from secondgate.store.sql.attempts import SqlAttempts, new_attempt_id
 from secondgate.store.sql.audit import SqlAudit
 from secondgate.store.sql.authenticators import SqlAuthenticators
@@ -13,7 +15,9 @@ from secondgate.store.sql.people import SqlPeople
 from secondgate.store.sql.signing_keys import SqlSigningKeys
 
 
-class SqlDurableStore(SqlPeople, SqlAuthenticators, SqlAttempts, SqlAudit, SqlSigningKeys):
+class SqlDurableStore(
+    SqlPeople, SqlAuthenticators, SqlAttempts, SqlAudit, SqlSigningKeys, SqlAccessObjects, SqlApiTokens
+):
     """The durable store in a migrated `database`, its secrets sealed by `sealer`."""
 
     def __init__(

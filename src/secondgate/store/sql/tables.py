@@ -123,6 +123,38 @@ signing_keys = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+access_version = Table(
+    "access_version",
+    metadata,
+    Column("singleton", Integer, CheckConstraint("singleton = 1", name="one_row"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+access_objects = Table(
+    "access_objects",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("kind", StorableText, nullable=False),
+    Column("id", StorableText, nullable=False),
+    Column("document", StorableText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("uq_access_objects_kind_id", "kind", "id", unique=True),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", StorableText, primary_key=True),
+    Column("name", StorableText, nullable=False, unique=True),
+    Column("token_hash", StorableText, nullable=False, unique=True),
+    Column("permissions", StorableText, nullable=False),
+    Column("networks", StorableText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from secondgate.access.fields import Shape
-from secondgate.config.introspection import known_keys, suggestion
+from secondgate.access.introspection import known_keys, suggestion
 
 _MAX_SHOWN = 40
 _PLAIN = {

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from secondgate.access.fields import Shape
-from secondgate.config.document import Location
 from secondgate.model.secret import Secret
 
+Location = tuple[str | int, ...]
 FILE_SUFFIX = "_file"
 
 

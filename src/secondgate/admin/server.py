@@ -1,0 +1,183 @@
+"""The admin listener: the API under `/client/v4`, its description, health and metrics.
+
+`_handler` is the only place that lets a call through: the token, the account and the permission are proved there,
+before anything of the request but its headers is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from ipaddress import ip_address
+
+import structlog
+from aiohttp import hdrs, web
+
+from secondgate.admin.calls import Administration, ApiRequest, Call, Listed
+from secondgate.admin.envelope import (
+    ANOTHER_ACCOUNT,
+    AUTHENTICATION,
+    HEADERS,
+    INVALID,
+    NO_ROUTE,
+    UNAVAILABLE,
+    ApiError,
+    failure,
+    invalid,
+    rejected,
+    success,
+)
+from secondgate.admin.health import add_health
+from secondgate.admin.openapi import describe
+from secondgate.admin.resources import CALLS
+from secondgate.administration.managed import InvalidChange
+from secondgate.errors import Forbidden, Malformed, Rejected, Unavailable
+from secondgate.flows.api_tokens import verify_api_token
+from secondgate.model.api_token import ApiToken
+
+log = structlog.get_logger("secondgate.admin")
+
+BASE = "/client/v4"
+MAX_BODY_BYTES = 4 * 1024 * 1024
+DEFAULT_PER_PAGE, MAX_PER_PAGE = 25, 1000
+MAX_PAGE = 10**6
+REFUSED_EVERY_S = 60
+
+
+def make_admin(administration: Administration) -> web.Application:
+    """Make the listener's application."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    add_health(app, administration.services)
+    description = json.dumps(describe(CALLS))
+    for call in CALLS:
+        app.router.add_route(call.method, BASE + call.path, _handler(administration, call))
+    app.router.add_get("/openapi.json", _document(description))
+    app.router.add_route("*", BASE + "/{rest:.*}", _no_route)
+    return app
+
+
+def _document(text: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def show(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=text, content_type="application/json")
+
+    return show
+
+
+async def _no_route(request: web.Request) -> web.Response:
+    words = f"Could not route to {request.path}, perhaps your object identifier is invalid?"
+    return failure(404, [ApiError(NO_ROUTE, words)])
+
+
+def _handler(administration: Administration, call: Call) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            presented = _bearer(request)
+            address = _address(request)
+            token = await verify_api_token(administration.services, presented=presented, address=ip_address(address))
+            if request.match_info.get("account_id", administration.account_id) != administration.account_id:
+                return failure(403, [ApiError(ANOTHER_ACCOUNT, "Unauthorized to access requested resource")])
+            if call.permission is not None and not token.may(call.permission):
+                return await _without_permission(administration, call, token, address)
+            asked = ApiRequest(
+                administration=administration,
+                token=token,
+                address=address,
+                parameters=request.match_info,
+                query={name: request.query.getall(name) for name in request.query},
+                body=await _body(request) if call.body is not None else {},
+            )
+            return _answer(call, asked, await call.handler(asked))
+        except InvalidChange as error:
+            return invalid(error)
+        except Forbidden as error:
+            log.warning("api.refused", reason=error.reason, detail=error.detail, address=_address(request))
+            return rejected(error)
+        except Rejected as error:
+            return rejected(error)
+        except Unavailable as error:
+            log.error("api.unavailable", reason=str(error))  # noqa: TRY400 - names the cause
+            return _unavailable()
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("api.error", path=request.path)
+            return _unavailable()
+
+    return handle
+
+
+def _unavailable() -> web.Response:
+    return failure(503, [ApiError(UNAVAILABLE, "temporarily unavailable")], headers={"Retry-After": "5"})
+
+
+async def _without_permission(
+    administration: Administration, call: Call, token: ApiToken, address: str
+) -> web.Response:
+    """Refuse a call that the token may not make; audited once a minute for each of them."""
+    services = administration.services
+    key = f"api:{token.id}:{call.method}:{call.path}"
+    if await services.live.claim_once_for(key, ttl_s=REFUSED_EVERY_S):
+        await services.audit(
+            "api.refused", actor=f"token:{token.name}", address=address, call=f"{call.method} {call.path}"
+        )
+    words = f"Authentication error: the token lacks the permission {str(call.permission)!r}"
+    return failure(403, [ApiError(AUTHENTICATION, words)])
+
+
+def _bearer(request: web.Request) -> str:
+    """Give the token of the one Authorization field. Raises Malformed for another scheme, Forbidden where it lacks."""
+    values = request.headers.getall(hdrs.AUTHORIZATION, [])
+    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
+    if len(values) > 1 or (values and (scheme.lower() != "bearer" or not token.strip())):
+        raise _InvalidHeaders
+    return token.strip()
+
+
+class _InvalidHeaders(Exception):
+    """The Authorization field is none of ours."""
+
+
+def _address(request: web.Request) -> str:
+    return (request.remote or "127.0.0.1").partition("%")[0]
+
+
+async def _body(request: web.Request) -> Mapping[str, object]:
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except (ValueError, RecursionError):
+        raise Malformed("body", "must be JSON") from None
+    if not isinstance(body, dict):
+        raise Malformed("body", "must be a JSON object")
+    return body
+
+
+def _answer(call: Call, asked: ApiRequest, result: object) -> web.Response:
+    if not isinstance(result, Listed):
+        return success(result, status=call.status)
+    total = len(result.items)
+    if not result.is_paged:
+        info = {"page": 1, "per_page": total, "count": total, "total_count": total, "total_pages": 1}
+        return success(list(result.items), info=info)
+    page, per_page = _number(asked, "page", 1, MAX_PAGE), _number(asked, "per_page", DEFAULT_PER_PAGE, MAX_PER_PAGE)
+    shown = list(_page(result.items, page, per_page))
+    info = {
+        "page": page,
+        "per_page": per_page,
+        "count": len(shown),
+        "total_count": total,
+        "total_pages": -(-total // per_page),
+    }
+    return success(shown, info=info)
+
+
+def _page(items: Sequence[object], page: int, per_page: int) -> Iterable[object]:
+    return items[(page - 1) * per_page : page * per_page]
+
+
+def _number(asked: ApiRequest, name: str, default: int, most: int) -> int:
+    text = asked.one(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= most:
+        raise Malformed(name, f"must be a whole number from 1 to {most}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""What administrators do: change the managed objects, by the API and the dashboard."""

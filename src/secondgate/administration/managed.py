@@ -1,0 +1,155 @@
+"""The settings of this moment, and the one way to change them.
+
+Every change is decided on the whole: the objects are read, the change is made to them, all of it is judged as a
+configuration file is, and written in one step that fails when anybody was faster; then it is done anew. So a change is
+applied whole or not at all, and two at once never mix. Where a file manages the objects nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import structlog
+
+from secondgate.access import compile_access
+from secondgate.administration.documents import Documents, stored_documents
+from secondgate.errors import Conflict, InvalidConfiguration, Problem, Reason
+from secondgate.model.access import Access
+from secondgate.model.access_object import AccessObject, ObjectKind
+from secondgate.model.audit import AuditEvent
+from secondgate.store.ports import AccessObjects
+
+log = structlog.get_logger("secondgate.administration")
+
+ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one call does to one object: `saved` is what it becomes; None deletes the object of `kind` and `id`."""
+
+    kind: ObjectKind
+    id: str
+    saved: AccessObject | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change that was made, with the objects after it, and what the object was before (None: it is new)."""
+
+    documents: Documents
+    change: Change
+    before: AccessObject | None
+
+    def event(self, *, now: int, actor: str, address: str) -> AuditEvent:
+        """Give the event for the audit log: which fields changed, from what to what, without secrets."""
+        before = dict(self.before.document) if self.before else {}
+        after = dict(self.change.saved.document) if self.change.saved else {}
+        verb = "deleted" if self.change.saved is None else "updated" if self.before else "created"
+        changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+        detail = {"id": self.change.id, "name": str((after or before).get("name", ""))}
+        for name in sorted(changed):
+            detail[f"before.{name}"], detail[f"after.{name}"] = (
+                _shown(name, document.get(name)) for document in (before, after)
+            )
+        return AuditEvent(now, f"{self.change.kind}.{verb}", actor, "", address, detail)
+
+
+class InvalidChange(InvalidConfiguration):
+    """A change after which something would make no sense: every problem, in the objects as they would be."""
+
+    def __init__(self, problems: tuple[Problem, ...], documents: Documents, change: Change) -> None:
+        super().__init__(problems)
+        self.documents = documents
+        self.change = change
+
+
+class ManagedAccess:
+    """The managed objects. `file` names the configuration file that manages them; empty: the store does."""
+
+    def __init__(
+        self,
+        store: AccessObjects,
+        *,
+        account_id: str,
+        replace_access: Callable[[Access], None],
+        documents: Documents,
+        file: str = "",
+    ) -> None:
+        self._store = store
+        self._account_id = account_id
+        self._replace_access = replace_access
+        self.file = file
+        self.documents = documents
+
+    def take_file(self, documents: Documents) -> None:
+        """Show what a configuration file manages from now on."""
+        self.documents = documents
+
+    async def refresh(self) -> bool:
+        """Read the objects again if they changed; whether they did. Raises Unavailable.
+
+        What a newer version wrote and this one cannot read changes nothing, and is logged.
+        """
+        if self.file or await self._store.load_access_version() == self.documents.version:
+            return False
+        documents = stored_documents(await self._store.load_access_objects())
+        try:
+            self._take(documents)
+        except InvalidConfiguration as error:
+            log.error("access.unreadable", problems=[str(problem) for problem in error.problems])  # noqa: TRY400 - all named
+            return False
+        return True
+
+    async def change(self, decide: Callable[[Documents], Change]) -> Changed:
+        """Make a change, decided on the objects of this moment (again, when somebody was faster).
+
+        Raises what `decide` raises; Conflict: MANAGED_BY_FILE, and CHANGED_MEANWHILE when others are faster all the
+        time; InvalidChange; Unavailable.
+        """
+        if self.file:
+            raise Conflict(Reason.MANAGED_BY_FILE, f"this is managed by {self.file}: change it there")
+        for _ in range(ATTEMPTS):
+            documents = stored_documents(await self._store.load_access_objects())
+            change = decide(documents)
+            before = documents.find(change.kind, change.id)
+            after = documents.saved(change.saved) if change.saved else documents.without(change.kind, change.id)
+            try:
+                access = self._compile(after)
+            except InvalidConfiguration as error:
+                raise InvalidChange(error.problems, after, change) from error
+            is_written = await self._store.replace_access_objects(
+                expected_version=documents.version,
+                saved=(change.saved,) if change.saved else (),
+                deleted=() if change.saved else ((change.kind, change.id),),
+            )
+            if is_written:
+                self.documents = replace(after, version=documents.version + 1)
+                self._replace_access(access)
+                return Changed(self.documents, change, before)
+        raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
+
+    def _take(self, documents: Documents) -> None:
+        access = self._compile(documents)
+        self.documents = documents
+        self._replace_access(access)
+
+    def _compile(self, documents: Documents) -> Access:
+        return compile_access(documents.shapes(), account_id=self._account_id, is_whole=False)
+
+
+def _shown(name: str, value: object) -> str:
+    return "" if value is None else _text(_without_secrets(name, value))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _without_secrets(name: str, value: object) -> object:
+    if "secret" in name or "private_key" in name:
+        return "***"
+    if isinstance(value, Mapping):
+        return {key: _without_secrets(key, inner) for key, inner in value.items()}
+    return [_without_secrets(name, inner) for inner in value] if isinstance(value, list) else value

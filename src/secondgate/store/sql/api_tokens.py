@@ -1,0 +1,86 @@
+"""Tokens of the API in SQL; implements `ports.ApiTokens`."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_network
+from typing import Any
+
+from sqlalchemy import Row, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from secondgate.model.api_token import ApiToken, Permission
+from secondgate.store.sql.database import Database
+from secondgate.store.sql.tables import api_tokens
+
+
+class SqlApiTokens:
+    """Tokens of the API. The methods are described in the port."""
+
+    _database: Database
+
+    async def add_api_token(self, token: ApiToken) -> bool:
+        """Insert; False when the name is another token's."""
+        try:
+            async with self._database.writing() as connection:
+                row = {**_row(token), "token_hash": token.token_hash, "created_at": token.created_at}
+                await connection.execute(api_tokens.insert().values(**row))
+        except IntegrityError:
+            return False
+        return True
+
+    async def load_api_token(self, token_hash: str) -> ApiToken | None:
+        """Load by the hash of what was presented."""
+        async with self._database.reading() as connection:
+            wanted = select(api_tokens).where(api_tokens.c.token_hash == token_hash)
+            row = (await connection.execute(wanted)).first()
+        return _token(row) if row else None
+
+    async def list_api_tokens(self) -> tuple[ApiToken, ...]:
+        """List all, by name."""
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(select(api_tokens).order_by(api_tokens.c.name))).all()
+        return tuple(map(_token, rows))
+
+    async def replace_api_token(self, token: ApiToken) -> bool:
+        """Replace everything of the token with this id but its hash; False when there is none."""
+        async with self._database.writing() as connection:
+            changed = update(api_tokens).where(api_tokens.c.id == token.id).values(**_row(token))
+            return (await connection.execute(changed)).rowcount == 1
+
+    async def save_api_token_used(self, token_id: str, *, now: int) -> None:
+        """Remember when it was used."""
+        async with self._database.writing() as connection:
+            await connection.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(last_used_at=now))
+
+    async def delete_api_token(self, token_id: str) -> bool:
+        """Delete; False when there is none."""
+        async with self._database.writing() as connection:
+            gone = delete(api_tokens).where(api_tokens.c.id == token_id)
+            return (await connection.execute(gone)).rowcount == 1
+
+
+def _row(token: ApiToken) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "permissions": json.dumps(sorted(token.permissions)),
+        "networks": json.dumps([str(network) for network in token.networks]),
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+    }
+
+
+def _token(row: Row[Any]) -> ApiToken:
+    known = {permission.value for permission in Permission}
+    return ApiToken(
+        id=row.id,
+        name=row.name,
+        token_hash=row.token_hash,
+        # one that a newer version gave is none that this one honours
+        permissions=frozenset(Permission(one) for one in json.loads(row.permissions) if one in known),
+        networks=tuple(ip_network(one) for one in json.loads(row.networks)),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+    )
