@@ -125,8 +125,8 @@ class HttpOutgoing:
 
     def _session(self, target: URL, configured_urls: tuple[str, ...]) -> aiohttp.ClientSession:
         """Give the session that may ask a host: that of `target` as it will be asked, not as it was spelt."""
-        host = target.host or ""
-        if any(host == URL(configured).host for configured in configured_urls):
+        host = target.raw_host or ""
+        if any(host == URL(configured).raw_host for configured in configured_urls):
             if self._configured is None:
                 self._configured = self._new_session(aiohttp.ThreadedResolver())
             return self._configured
