@@ -92,6 +92,7 @@ class Reason(StrEnum):
     ALREADY_ENROLLED = "already_enrolled"
     NOT_FIRST = "not_first"
     CREDENTIAL_TAKEN = "credential_taken"
+    NAME_TAKEN = "name_taken"
     NOT_FOUND = "not_found"
 
 

@@ -14,6 +14,7 @@ from secondgate.model.keys import SigningKey
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator, Person, folded_email
 from secondgate.model.secret import Secret
+from secondgate.model.service_token import ServiceToken
 from secondgate.store.attempt_limits import resets_in_s
 from secondgate.store.ports import AttemptLimits, Kind, LiveRecord
 
@@ -39,6 +40,7 @@ class MemoryPeople:
         self.in_a_row: dict[str, int] = {}
         self.events: list[AuditEvent] = []
         self.signing_keys: list[SigningKey] = []
+        self.service_tokens: dict[str, ServiceToken] = {}
         self.attempts_made = 0
 
     async def find_or_create_person(self, *, new_id: str, email: str, name: str, now: int) -> Person:
@@ -228,6 +230,27 @@ class MemoryDurableStore(MemoryPeople):
 
     async def add_signing_key(self, key: SigningKey) -> None:
         self.signing_keys.append(key)
+
+    async def list_service_tokens(self) -> tuple[ServiceToken, ...]:
+        return tuple(sorted(self.service_tokens.values(), key=lambda token: token.name))
+
+    async def add_service_token(self, token: ServiceToken) -> None:
+        _check_text(token.id, token.name, token.client_id, token.secret_hash)
+        if any(token.name == one.name or token.client_id == one.client_id for one in self.service_tokens.values()):
+            raise Conflict(Reason.NAME_TAKEN)
+        self.service_tokens[token.id] = token
+
+    async def save_service_token_secret(self, token_id: str, *, secret_hash: str, replaced_hash: str) -> bool:
+        _check_text(token_id, secret_hash, replaced_hash)
+        found = self.service_tokens.get(token_id)
+        if found is None or found.secret_hash != replaced_hash:
+            return False
+        self.service_tokens[token_id] = replace(found, secret_hash=secret_hash)
+        return True
+
+    async def delete_service_token(self, token_id: str) -> bool:
+        _check_text(token_id)
+        return self.service_tokens.pop(token_id, None) is not None
 
     async def ping(self) -> None:
         pass

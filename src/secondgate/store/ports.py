@@ -20,6 +20,7 @@ from secondgate.model.keys import SigningKey
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator, Person
 from secondgate.model.secret import Secret
+from secondgate.model.service_token import ServiceToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,30 @@ class SigningKeys(Protocol):
         ...
 
 
-class DurableStore(People, Authenticators, Attempts, Audit, SigningKeys, Protocol):
+class ServiceTokens(Protocol):
+    """Service tokens of machines; of their secrets only the hashes."""
+
+    async def list_service_tokens(self) -> tuple[ServiceToken, ...]:
+        """List all, by name."""
+        ...
+
+    async def add_service_token(self, token: ServiceToken) -> None:
+        """Insert; of two at once one wins. Raises Conflict: NAME_TAKEN when another one has the name or client id."""
+        ...
+
+    async def save_service_token_secret(self, token_id: str, *, secret_hash: str, replaced_hash: str) -> bool:
+        """Put another secret in place of the one with `replaced_hash`; one atomic comparison.
+
+        False when the token has another secret by now, or is gone.
+        """
+        ...
+
+    async def delete_service_token(self, token_id: str) -> bool:
+        """Delete; False when there is none."""
+        ...
+
+
+class DurableStore(People, Authenticators, Attempts, Audit, SigningKeys, ServiceTokens, Protocol):
     """All of the durable store."""
 
     async def ping(self) -> None:

@@ -123,6 +123,17 @@ signing_keys = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+service_tokens = Table(
+    "service_tokens",
+    metadata,
+    Column("id", StorableText, primary_key=True),
+    Column("name", StorableText, nullable=False, unique=True),
+    Column("client_id", StorableText, nullable=False, unique=True),
+    Column("secret_hash", StorableText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,
