@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import ValidationError
 
 from secondgate.access import AccessShapes, compile_access, find_problems
 from secondgate.model.openid import ClientAuthentication, Prompt
@@ -15,6 +16,10 @@ AT = "access.identity_providers[0]"
 PEM = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 WEAK = ec.generate_private_key(ec.SECP384R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 BASE: dict[str, Any] = {"issuer_url": "https://idp.example", "client_id": "portal"}
+END = "https://idp.example/end"
+EXPLICIT = {**BASE, "client_secret": "s"} | {
+    name: f"https://idp.example/{name}" for name in ("auth_url", "token_url", "certs_url")
+}
 BY_KEY = {**BASE, "token_endpoint_auth_method": "private_key_jwt"}
 
 
@@ -31,6 +36,11 @@ def problems(config: dict[str, Any], kind: str = "oidc") -> list[tuple[str, str]
     [
         {**BASE, "client_secret": "s"},
         {**BASE, "client_secret": "s", "token_endpoint_auth_method": "client_secret_post", "prompt": "login"},
+        {**BASE, "client_secret": "s", "rp_initiated_logout": True},
+        {**BASE, "client_secret": "s", "end_session_url": END},
+        {**EXPLICIT, "end_session_url": END},
+        {**EXPLICIT, "rp_initiated_logout": True, "end_session_url": END},
+        {**EXPLICIT, "rp_initiated_logout": False},
         {**BY_KEY, "client_private_key": PEM},
         {**BY_KEY, "client_private_key": PEM, "client_key_id": "k1"},
     ],
@@ -50,6 +60,8 @@ def test_what_makes_sense_has_no_problem(config: dict[str, Any]) -> None:
         ({**BY_KEY, "client_private_key": "hunter2"}, "client_private_key", "cannot be read as a private key"),
         ({**BY_KEY, "client_private_key": WEAK}, "client_private_key", "is of the curve secp384r1; allowed is RSA of"),
         ({**BASE, "client_secret": "s", "auth_url": "https://idp.example/a"}, "", "or none of them"),
+        ({**EXPLICIT, "rp_initiated_logout": True}, "end_session_url", "is required: where the provider logs people"),
+        ({**EXPLICIT, "rp_initiated_logout": False, "end_session_url": END}, "end_session_url", "is never used"),
     ],
 )
 def test_each_mistake_is_found_with_its_place(config: dict[str, Any], place: str, words: str) -> None:
@@ -72,6 +84,24 @@ def test_the_settings_are_compiled() -> None:
     assert (openid.client_private_key.reveal(), openid.client_secret.reveal()) == (PEM, "")
     assert openid.prompt is Prompt.SELECT_ACCOUNT
     assert PEM not in repr(openid)
+
+
+@pytest.mark.parametrize("url", ["end", "http://idp.example/end", "https://idp.example/end#x", "javascript:x", 7])
+def test_where_people_are_logged_out_is_a_whole_url(url: object) -> None:
+    with pytest.raises(ValidationError, match="end_session_url"):
+        shapes({**BASE, "client_secret": "s", "end_session_url": url})
+
+
+def test_logging_out_at_the_provider_is_asked_for_by_either_setting() -> None:
+    for given, compiled in (
+        ({}, (False, "")),
+        ({"rp_initiated_logout": True}, (True, "")),
+        ({"end_session_url": END}, (True, END)),
+    ):
+        access = compile_access(shapes({**BASE, "client_secret": "s", **given}), account_id="0" * 32)
+        openid = access.identity_providers[0].openid
+        assert openid is not None
+        assert (openid.rp_initiated_logout, openid.end_session_url) == compiled
 
 
 def test_the_organization_may_skip_its_login_page() -> None:
