@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from tests.e2e.certificate import Certificate
 from tests.e2e.processes import free_port, start
@@ -174,6 +175,13 @@ def test_the_login_proxys_login_is_the_only_one_and_mfa_is_ours(guest: Guest, ad
     assert not any(b'name="pin"' in page.body for page in guest.pages)
     guest.open("mfa", "/account/devices")
     assert (path_of(guest), address in guest.page.body.decode()) == ("mfa/account/devices", True)
+
+
+@pytest.mark.parametrize("folder", ["nginx", "traefik"])
+def test_the_readme_names_the_headers_that_these_tests_use(folder: str) -> None:
+    text = (ROOT / folder / "README.md").read_text()
+    (settings,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "identity:" in block]
+    assert yaml.safe_load(settings) == {"identity": {"headers": [NAMES]}}
 
 
 @pytest.mark.case(60, 61)

@@ -19,7 +19,7 @@ from aiohttp import web
 
 COOKIE = "_oauth2_proxy"
 FIELDS = ("email", "preferred_username", "groups", "amr", "auth_time")
-SEEN: web.AppKey[set[str]] = web.AppKey("seen", set)
+SEEN: web.AppKey[list[str]] = web.AppKey("seen", list)
 LOGIN_URL = web.AppKey("login_url", str)
 DOMAIN = web.AppKey("domain", str)
 
@@ -40,7 +40,7 @@ def _person(request: web.Request) -> dict[str, str] | None:
 
 async def check(request: web.Request) -> web.StreamResponse:
     """Say who somebody is, or that they must log in."""
-    request.app[SEEN].update(name.lower() for name in request.headers)
+    request.app[SEEN].extend(name.lower() for name in request.headers)
     headers = request.headers
     original = urlsplit(str(headers.get("X-Original-URL") or headers.get("X-Forwarded-Uri", "")))
     if status := re.fullmatch(r"/\.status/(\d{3})", original.path):
@@ -74,13 +74,14 @@ async def log_in(request: web.Request) -> web.StreamResponse:
 
 async def seen(request: web.Request) -> web.StreamResponse:
     """List the header names of all checks."""
-    return web.json_response(sorted(request.app[SEEN]))
+    names = request.app[SEEN]
+    return web.json_response(sorted(set(names)))
 
 
 def make_app(login_url: str, domain: str) -> web.Application:
     """Make the login proxy; browsers see its pages at `login_url`, and its cookie is for `domain`."""
     app = web.Application()
-    app[SEEN] = set()
+    app[SEEN] = []
     app[LOGIN_URL] = login_url
     app[DOMAIN] = domain
     app.router.add_get("/seen", seen)
