@@ -36,27 +36,35 @@ class People(Protocol):
     """Persons."""
 
     async def find_or_create_person(self, *, new_id: str, email: str, name: str, now: int) -> Person:
-        """Give the person with this (folded) address, made with `new_id` if there is none.
+        """Give the person with this (folded) address, as they are, made with `new_id` and `name` if there is none.
 
-        Also writes `now` as the last login and a `name` that is not empty. Two callers at once get one person.
+        Nobody is known by a subject by that: the first login claims who was made. Two callers at once get one person.
         """
         ...
 
-    async def load_person_by_subject(self, provider_id: str, subject: str) -> Person | None:
-        """Load whom a provider knows by this subject."""
+    async def load_person_by_subject(self, namespace: str, subject: str) -> Person | None:
+        """Load who is known by this subject in this namespace: `Identity.known_as` and `Identity.namespace`."""
         ...
 
-    async def create_person_with_subject(
-        self, *, new_id: str, email: str, name: str, provider_id: str, subject: str, now: int
-    ) -> Person | None:
-        """Make a person whom a provider knows by this subject; one step.
+    async def add_subject(self, person_id: str, *, namespace: str, subject: str, only_as_first: bool, now: int) -> bool:
+        """Make a subject this person's; one step.
 
-        None, and nothing is made, when the address or the subject is somebody's already.
+        False, and nothing is written, when the subject is somebody's already, or when `only_as_first` and the person
+        has a subject or an authenticator. Raises NotFound.
         """
         ...
 
-    async def add_subject(self, person_id: str, *, provider_id: str, subject: str, now: int) -> bool:
-        """Join a provider's subject to a person; False when the subject is somebody's already. Raises NotFound."""
+    async def save_last_login(self, person_id: str, *, name: str, now: int) -> None:
+        """Write when a person logged in last, and a `name` that is not empty."""
+        ...
+
+    async def save_person_email(self, person_id: str, email: str) -> bool:
+        """Give a person another (folded) address; one step.
+
+        Forgets their subjects that are another address than this one, in the namespaces of `ADDRESS_SOURCES`: whoever
+        has the old address next is somebody else. False, and nothing is written, when the address is another person's
+        or there is no such person.
+        """
         ...
 
     async def load_person(self, person_id: str) -> Person | None:

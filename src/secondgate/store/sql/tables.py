@@ -69,7 +69,7 @@ persons = Table(
 identities = Table(
     "identities",
     metadata,
-    Column("provider_id", StorableText, primary_key=True),
+    Column("namespace", StorableText, primary_key=True),
     Column("subject", StorableText, primary_key=True),
     Column("person_id", StorableText, ForeignKey("persons.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
