@@ -24,18 +24,10 @@ async def sign_in(services: Services, browser: Browser, identity: Identity, *, k
 
     `kept_id_token` is sealed and kept with the login, for logging out at the provider.
 
-    Raises Forbidden: PERSON_DISABLED; IDENTITY_NOT_JOINED when the address is known from another way of logging in, and
-    the person is not logged in here with the device window open; IDENTITY_MISMATCH when the address has changed to one
-    that is somebody else's. Raises Unavailable.
+    Raises as `find_person`.
     """
     now = services.now()
-    person = await services.durable.load_person_by_subject(identity.namespace, identity.known_as)
-    if person is None:
-        person = await _claim_or_join(services, browser, identity)
-    else:
-        await _verify_enabled(services, browser, person)
-        if person.email != folded_email(identity.email):
-            person = await _change_email(services, browser, person, identity)
+    person = await find_person(services, browser, identity)
     await services.durable.save_last_login(person.id, name=identity.name, now=now)
     address = str(browser.address)
     if browser.login is not None:
@@ -56,6 +48,22 @@ async def sign_in(services: Services, browser: Browser, identity: Identity, *, k
         "login.succeeded", actor=person.email, person_id=person.id, address=address, source=identity.source
     )
     return RenewedLogin(login, login_token, device_token)
+
+
+async def find_person(services: Services, browser: Browser, identity: Identity) -> Person:
+    """Give the person that an identity is of, made where there is none.
+
+    Raises Forbidden: PERSON_DISABLED; IDENTITY_NOT_JOINED when the address is known from another way of logging in, and
+    the person is not logged in here with the device window open; IDENTITY_MISMATCH when the address has changed to one
+    that is somebody else's. Raises Unavailable.
+    """
+    person = await services.durable.load_person_by_subject(identity.namespace, identity.known_as)
+    if person is None:
+        return await _claim_or_join(services, browser, identity)
+    await _verify_enabled(services, browser, person)
+    if person.email != folded_email(identity.email):
+        return await _change_email(services, browser, person, identity)
+    return person
 
 
 async def refuse_login(services: Services, browser: Browser, identity: Identity, error: Forbidden) -> None:
