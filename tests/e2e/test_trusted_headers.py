@@ -292,14 +292,18 @@ def test_what_is_public_behind_nginx_needs_no_login_and_behind_traefik_is_behind
 
 
 @pytest.mark.case(2, 11)
-@pytest.mark.parametrize("secret", [[], [("X-Secondgate-Proxy-Secret", "a-guess-of-the-proxy-secret")]])
+@pytest.mark.parametrize(
+    ("source", "secret"), [("127.0.0.1", ""), ("127.0.0.1", "a-guess-of-the-secret"), ("127.0.0.2", PROXY_SECRET)]
+)
 @pytest.mark.parametrize("listener", ["gate", "portal"])
-def test_without_the_proxy_secret_nobody_is_named(site: Site, listener: str, secret: list[tuple[str, str]]) -> None:
+def test_whoever_is_not_the_proxy_names_nobody(site: Site, listener: str, source: str, secret: str) -> None:
     named = [("X-Auth-Request-Email", "root@people.test"), *NAVIGATION, *asked(site)]
     host = f"{site.host('mfa')}:{site.port}"
     path = "/login" if listener == "portal" else "/verify/forward-auth"
     port = site.upstreams.portal if listener == "portal" else site.upstreams.gate
-    answer = send_to(port, request_bytes("GET", path, host, [*named, *secret]))
+    if secret:
+        named.append(("X-Secondgate-Proxy-Secret", secret))
+    answer = send_to(port, request_bytes("GET", path, host, named), source=source)
     assert (answer.status, "secondgate_login" in str(answer.headers)) == (403, False)
     assert audited(site, "login.succeeded", "root@people.test") == 0
 
