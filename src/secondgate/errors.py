@@ -92,12 +92,12 @@ class Reason(StrEnum):
     ALREADY_ENROLLED = "already_enrolled"
     NOT_FIRST = "not_first"
     CREDENTIAL_TAKEN = "credential_taken"
+    NAME_TAKEN = "name_taken"
     NOT_FOUND = "not_found"
     # administration
     MANAGED_BY_FILE = "managed_by_file"
     CHANGED_MEANWHILE = "changed_meanwhile"
     STILL_USED = "still_used"
-    NAME_TAKEN = "name_taken"
     PERMISSION = "permission"
     API_TOKEN = "api_token"  # noqa: S105 - the name of a reason, not a secret
 

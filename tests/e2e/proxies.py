@@ -36,14 +36,37 @@ def _rendered(path: Path, changes: dict[str, str]) -> str:
 
 
 def start_nginx(
-    folder: Path, *, port: int, hosts: list[str], upstreams: Upstreams, certificate: Certificate, http: str = ""
+    folder: Path,
+    *,
+    port: int,
+    hosts: list[str],
+    upstreams: Upstreams,
+    certificate: Certificate,
+    http: str = "",
+    login_proxy: int = 0,
 ) -> Running:
-    """Start nginx with `nginx/example.conf`; `http` is put before it, as somebody else's settings would be."""
+    """Start nginx with `nginx/example.conf`, and `nginx/identity-headers.conf` where `login_proxy` is a port.
+
+    `http` is put before it, as somebody else's settings would be.
+    """
     included = folder / "secondgate"
     included.mkdir()
     for path in (ROOT / "nginx").glob("secondgate*.conf"):
         shutil.copy(path, included)
-    ports = {"127.0.0.1:9180": f"127.0.0.1:{upstreams.gate}", "127.0.0.1:9181": f"127.0.0.1:{upstreams.portal}"}
+    itself = {"127.0.0.1:9180": f"127.0.0.1:{upstreams.gate}", "127.0.0.1:9181": f"127.0.0.1:{upstreams.portal}"}
+    ports, further = itself, ""
+    if login_proxy:
+        before = {"9190": free_port(), "9191": free_port()}
+        ports = dict(zip(itself, (f"127.0.0.1:{one}" for one in before.values()), strict=True))
+        changes = {
+            **itself,
+            **{f"listen 127.0.0.1:{old};": f"listen 127.0.0.1:{new};" for old, new in before.items()},
+            "server 127.0.0.1:4180": f"server 127.0.0.1:{login_proxy}",
+            "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
+            "https://login.example.test/": f"https://login.example.test:{port}/",
+        }
+        further = "include identity-headers.conf;"
+        (folder / "identity-headers.conf").write_text(_rendered(ROOT / "nginx/identity-headers.conf", changes))
     (included / "secondgate.conf").write_text(_rendered(ROOT / "nginx/secondgate.conf", ports))
     (included / "proxy-secret.map").write_text(f'default "{PROXY_SECRET}";\n')
     example = {
@@ -61,15 +84,23 @@ def start_nginx(
     (folder / "nginx.conf").write_text(
         f"daemon off;\nuser root;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n"
         "events { worker_connections 4096; }\n"
-        f"http {{\naccess_log off;\n{temporary}\n{http}\ninclude example.conf;\n}}\n"
+        f"http {{\naccess_log off;\n{temporary}\n{http}\ninclude example.conf;\n{further}\n}}\n"
     )
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") or "nginx"
     command = [nginx, "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
     return start("nginx", command, folder=folder, ports=[port])
 
 
-def start_traefik(folder: Path, *, port: int, domain: str, hosts: list[str], upstreams: Upstreams) -> Running:
-    """Start Traefik with `traefik/`."""
+def start_traefik(
+    folder: Path,
+    *,
+    port: int,
+    domain: str,
+    hosts: list[str],
+    upstreams: Upstreams,
+    login_proxy: int = 0,
+) -> Running:
+    """Start Traefik with `traefik/`, with `identity-headers.yaml` where `login_proxy` is a port."""
     dynamic = folder / "dynamic"
     dynamic.mkdir()
     static = {'":80"': f'"127.0.0.1:{port}"', "/etc/traefik/dynamic": str(dynamic)}
@@ -82,9 +113,17 @@ def start_traefik(folder: Path, *, port: int, domain: str, hosts: list[str], ups
     (dynamic / "secondgate.yaml").write_text(_rendered(ROOT / "traefik/secondgate.yaml", secondgate))
     example = {
         "127.0.0.1:8080": f"127.0.0.1:{upstreams.application}",
+        "[secondgate]": "[secondgate-after-login]" if login_proxy else "[secondgate]",
         "Host(`app.example.test`) || Host(`key.example.test`)": " || ".join(f"Host(`{host}`)" for host in hosts),
     }
     (dynamic / "example.yaml").write_text(_rendered(ROOT / "traefik/example.yaml", example))
+    if login_proxy:
+        changes = {
+            "127.0.0.1:4180": f"127.0.0.1:{login_proxy}",
+            "mfa.example.test": f"mfa.{domain}",
+            "login.example.test": f"login.{domain}",
+        }
+        (dynamic / "identity-headers.yaml").write_text(_rendered(ROOT / "traefik/identity-headers.yaml", changes))
     traefik = shutil.which("traefik", path=str(Path(sys.executable).parent)) or "traefik"
     command = [traefik, f"--configFile={folder}/traefik.yaml", "--global.checkNewVersion=false"]
     running = start("traefik", command, folder=folder, ports=[port], env={"SECONDGATE_PROXY_SECRET": PROXY_SECRET})

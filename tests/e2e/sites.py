@@ -102,18 +102,27 @@ def running_site(
     access: Mapping[str, object],
     application: int,
     certificate: Certificate,
+    settings: Mapping[str, object] | None = None,
+    login_proxy: int = 0,
 ) -> Iterator[Site]:
-    """Run Secondgate and the proxy before the application that listens on the port `application`."""
+    """Run Secondgate and the proxy before the application that listens on the port `application`.
+
+    `settings` are further ones of Secondgate; `login_proxy` is the port of one that the proxy asks first.
+    """
     folder, port, domain = place.folder, place.port, place.domain
     upstreams = Upstreams(gate=free_port(), portal=free_port(), application=application)
     hosts = [f"{label}.{domain}" for label in labels]
     with ExitStack() as running:
-        secondgate = _start_secondgate(place, upstreams, access)
+        secondgate = _start_secondgate(place, upstreams, access, settings or {})
         running.callback(secondgate.stop)
         if place.proxy == "nginx":
-            proxy = start_nginx(folder, port=port, hosts=hosts, upstreams=upstreams, certificate=certificate)
+            proxy = start_nginx(
+                folder, port=port, hosts=hosts, upstreams=upstreams, certificate=certificate, login_proxy=login_proxy
+            )
         else:
-            proxy = start_traefik(folder, port=port, domain=domain, hosts=hosts, upstreams=upstreams)
+            proxy = start_traefik(
+                folder, port=port, domain=domain, hosts=hosts, upstreams=upstreams, login_proxy=login_proxy
+            )
         running.callback(proxy.stop)
         clock = MovableClock(folder / "clock")
         yield Site(
@@ -121,7 +130,9 @@ def running_site(
         )
 
 
-def _start_secondgate(place: Place, upstreams: Upstreams, access: Mapping[str, object]) -> Running:
+def _start_secondgate(
+    place: Place, upstreams: Upstreams, access: Mapping[str, object], settings: Mapping[str, object]
+) -> Running:
     """Start Secondgate on SQLite in the place's folder, with the clock `clock` and mail into `outbox` there."""
     folder = place.folder
     (folder / "outbox").mkdir(exist_ok=True)
@@ -139,6 +150,7 @@ def _start_secondgate(place: Place, upstreams: Upstreams, access: Mapping[str, o
         "storage": {"data_dir": str(folder / "data")},
         "mail": {"outbox": str(folder / "outbox"), "from": "mfa@people.test"},
         "access": access,
+        **settings,
     }
     path = folder / "secondgate.yaml"
     path.write_text(json.dumps(configuration, indent=2))

@@ -5,6 +5,7 @@ It signs with PyJWT, a library that our own verification does not use.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -17,7 +18,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
 CLIENT_ID, CLIENT_SECRET = "portal", "a secret: with/odd characters"
@@ -49,6 +51,9 @@ class OpenIdProvider:
     token_status: int = 200
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    client_key: RSAPublicKey | EllipticCurvePublicKey | None = None
+    assertions: list[dict[str, Any]] = field(default_factory=list)
+    slow_s: float = 0.0
 
     def config(self, **more: object) -> dict[str, Any]:
         """Give the settings of this provider."""
@@ -103,8 +108,13 @@ class OpenIdProvider:
         query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
         assert query["client_id"] == CLIENT_ID
         if "id_token_hint" in query:
-            unbound = {"verify_exp": False, "verify_iat": False}
-            jwt.decode(query["id_token_hint"], self.key.public_key(), ["RS256"], audience=CLIENT_ID, options=unbound)
+            jwt.decode(
+                query["id_token_hint"],
+                self.key.public_key(),
+                ["RS256"],
+                audience=CLIENT_ID,
+                options={"verify_exp": False, "verify_iat": False},
+            )
         return query, f"{query['post_logout_redirect_uri']}?{urlencode({'state': query['state']})}"
 
     def application(self) -> web.Application:
@@ -135,6 +145,7 @@ class OpenIdProvider:
 
     async def _jwks(self, _: web.Request) -> web.Response:
         self.asked.append("jwks")
+        await asyncio.sleep(self.slow_s)
         if self.redirect_jwks_to:
             raise web.HTTPFound(self.redirect_jwks_to)
         return web.Response(body=self.jwks_body or json.dumps({"keys": [public_jwk(self.key, self.kid)]}).encode())
@@ -146,7 +157,7 @@ class OpenIdProvider:
         challenge = base64.urlsafe_b64encode(hashlib.sha256(str(form.get("code_verifier")).encode()).digest())
         if self.token_status != 200:
             return web.Response(status=self.token_status)
-        if not _is_client(request, form):
+        if not (_is_client(request, form) if self.client_key is None else self._is_key_holder(request, form)):
             return web.json_response({"error": "invalid_client"}, status=401)
         if begun is None or begun["redirect_uri"] != form["redirect_uri"]:
             return web.json_response({"error": "invalid_grant"}, status=400)
@@ -156,6 +167,27 @@ class OpenIdProvider:
         id_token = self.id_token(nonce=begun["nonce"], access_token=access_token)
         answer = {"id_token": id_token, "access_token": access_token, "token_type": "Bearer", **self.lie_response}
         return web.json_response(answer)
+
+    def _is_key_holder(self, request: web.Request, form: Mapping[str, object]) -> bool:
+        """Verify a client assertion as RFC 7523, section 3, has it; an assertion counts once."""
+        if "Authorization" in request.headers or "client_secret" in form:
+            return False
+        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        if (form.get("client_id"), form.get("client_assertion_type")) != (CLIENT_ID, kind):
+            return False
+        assert self.client_key is not None
+        assertion = str(form["client_assertion"])
+        required: Any = {
+            "require": ["iss", "sub", "aud", "exp", "iat", "jti"],
+            "verify_exp": False,
+            "verify_iat": False,
+        }
+        claims = jwt.decode(
+            assertion, self.client_key, ["RS256", "ES256"], audience=self.issuer, issuer=CLIENT_ID, options=required
+        )
+        now, known = int(self.clock()), {one["jti"] for one in self.assertions}
+        self.assertions.append({**claims, "header": jwt.get_unverified_header(assertion)})
+        return claims["sub"] == CLIENT_ID and claims["jti"] not in known and claims["iat"] <= now < claims["exp"]
 
     async def _userinfo(self, request: web.Request) -> web.Response:
         self.asked.append("userinfo")

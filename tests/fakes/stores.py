@@ -12,8 +12,9 @@ from secondgate.errors import Conflict, Malformed, NotFound, Reason, TooManyAtte
 from secondgate.model.audit import AuditEvent
 from secondgate.model.keys import SigningKey
 from secondgate.model.organization import Method
-from secondgate.model.person import Authenticator, Person, folded_email
+from secondgate.model.person import ADDRESS_SOURCES, Authenticator, Person, folded_email
 from secondgate.model.secret import Secret
+from secondgate.model.service_token import ServiceToken
 from secondgate.store.attempt_limits import resets_in_s
 from secondgate.store.ports import AttemptLimits, Kind, LiveRecord
 
@@ -39,39 +40,57 @@ class MemoryPeople:
         self.in_a_row: dict[str, int] = {}
         self.events: list[AuditEvent] = []
         self.signing_keys: list[SigningKey] = []
+        self.service_tokens: dict[str, ServiceToken] = {}
         self.attempts_made = 0
 
     async def find_or_create_person(self, *, new_id: str, email: str, name: str, now: int) -> Person:
         _check_text(new_id, email, name)
-        email = folded_email(email)
         person = await self.load_person_by_email(email)
         if person is None:
-            person = Person(new_id, email, name, now)
-        person = replace(person, name=name or person.name, last_login_at=now)
-        self.people[person.id] = person
+            person = self.people[new_id] = Person(new_id, folded_email(email), name, now)
         return person
 
-    async def load_person_by_subject(self, provider_id: str, subject: str) -> Person | None:
-        _check_text(provider_id, subject)
-        return self.people.get(self.subjects.get((provider_id, subject), ""))
+    async def load_person_by_subject(self, namespace: str, subject: str) -> Person | None:
+        _check_text(namespace, subject)
+        return self.people.get(self.subjects.get((namespace, subject), ""))
 
-    async def create_person_with_subject(
-        self, *, new_id: str, email: str, name: str, provider_id: str, subject: str, now: int
-    ) -> Person | None:
-        _check_text(new_id, email, name, provider_id, subject)
-        if await self.load_person_by_email(email) or (provider_id, subject) in self.subjects:
-            return None
-        self.subjects[provider_id, subject] = new_id
-        self.people[new_id] = Person(new_id, folded_email(email), name, now, now)
-        return self.people[new_id]
-
-    async def add_subject(self, person_id: str, *, provider_id: str, subject: str, now: int) -> bool:  # noqa: ARG002 - the port's
-        _check_text(person_id, provider_id, subject)
+    async def add_subject(
+        self,
+        person_id: str,
+        *,
+        namespace: str,
+        subject: str,
+        only_as_first: bool,
+        now: int,  # noqa: ARG002 - the port's
+    ) -> bool:
+        _check_text(person_id, namespace, subject)
         if person_id not in self.people:
             raise NotFound(Reason.NOT_FOUND)
-        if (provider_id, subject) in self.subjects:
+        has_authenticator = any(one.person_id == person_id for one in self.authenticators.values())
+        if only_as_first and (has_authenticator or person_id in self.subjects.values()):
             return False
-        self.subjects[provider_id, subject] = person_id
+        if (namespace, subject) in self.subjects:
+            return False
+        self.subjects[namespace, subject] = person_id
+        return True
+
+    async def save_last_login(self, person_id: str, *, name: str, now: int) -> None:
+        _check_text(person_id, name)
+        person = self.people.get(person_id)
+        if person is not None:
+            self.people[person_id] = replace(person, name=name or person.name, last_login_at=now)
+
+    async def save_person_email(self, person_id: str, email: str) -> bool:
+        _check_text(person_id, email)
+        email, person, other = folded_email(email), self.people.get(person_id), await self.load_person_by_email(email)
+        if person is None or (other is not None and other.id != person_id):
+            return False
+        self.people[person_id] = replace(person, email=email)
+        self.subjects = {
+            (namespace, subject): of
+            for (namespace, subject), of in self.subjects.items()
+            if of != person_id or namespace not in ADDRESS_SOURCES or subject == email
+        }
         return True
 
     async def load_person(self, person_id: str) -> Person | None:
@@ -228,6 +247,27 @@ class MemoryDurableStore(MemoryPeople):
 
     async def add_signing_key(self, key: SigningKey) -> None:
         self.signing_keys.append(key)
+
+    async def list_service_tokens(self) -> tuple[ServiceToken, ...]:
+        return tuple(sorted(self.service_tokens.values(), key=lambda token: token.name))
+
+    async def add_service_token(self, token: ServiceToken) -> None:
+        _check_text(token.id, token.name, token.client_id, token.secret_hash)
+        if any(token.name == one.name or token.client_id == one.client_id for one in self.service_tokens.values()):
+            raise Conflict(Reason.NAME_TAKEN)
+        self.service_tokens[token.id] = token
+
+    async def save_service_token_secret(self, token_id: str, *, secret_hash: str, replaced_hash: str) -> bool:
+        _check_text(token_id, secret_hash, replaced_hash)
+        found = self.service_tokens.get(token_id)
+        if found is None or found.secret_hash != replaced_hash:
+            return False
+        self.service_tokens[token_id] = replace(found, secret_hash=secret_hash)
+        return True
+
+    async def delete_service_token(self, token_id: str) -> bool:
+        _check_text(token_id)
+        return self.service_tokens.pop(token_id, None) is not None
 
     async def ping(self) -> None:
         pass

@@ -101,8 +101,9 @@ async def test_a_session_of_one_person_with_the_identity_of_another_is_refused_a
     ann.browser.named = named("ann@example.com")
     await ann.browser.open(MENU)
     cookie = ann.session("menu.example.com")
+    before = site.rows()
     mine = await site.check(dialect, MENU, cookie=cookie, fields=[*SCRIPT, *named("ANN@example.com")])
-    assert mine.status == 200
+    assert (mine.status, site.rows() == before) == (200, True)
     unnamed = await site.check(dialect, MENU, cookie=cookie, fields=SCRIPT)
     assert unnamed.status == 200
     assert await site.events("identity.mismatch") == []

@@ -15,11 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from tests.fakes.openid_provider import OpenIdProvider, running_provider
 from tests.web.browser import Browser, Person
 from tests.web.conftest import StartSite
+from tests.web.openid_login import CALLBACK, MENU, begin, log_in
 from tests.web.site import PORTAL, START, Site, application
-from tests.web.wire import Answer
-
-MENU = "https://menu.example.com/page"
-CALLBACK = f"{PORTAL}/login/callback"
 
 
 @pytest.fixture
@@ -45,20 +42,6 @@ async def site(start_site: StartSite, provider: OpenIdProvider) -> Site:
         ]
 
     return await start_site(change)
-
-
-async def begin(browser: Browser, url: str = MENU) -> str:
-    """Open something, choose the provider, and give the provider's URL."""
-    page = await browser.open(url)
-    found = re.search(r'href="(/login/[^"]+)">Log in with Corp<', page.text)
-    assert found, page.text
-    answer = await browser.request("GET", PORTAL + found[1].replace("&amp;", "&"))
-    assert answer.status == 303, answer
-    return answer.one("Location")
-
-
-async def log_in(browser: Browser, provider: OpenIdProvider, url: str = MENU, **more: str) -> Answer:
-    return await browser.open(provider.authorize(await begin(browser, url), **more))
 
 
 async def test_a_person_logs_in_at_the_provider_and_arrives(ann: Person, provider: OpenIdProvider) -> None:

@@ -14,14 +14,12 @@ READY_TIMEOUT_S = 2.0
 SERVICES = web.AppKey("services", Services)
 
 
-def make_admin(services: Services) -> web.Application:
-    """Make the listener's application."""
-    app = web.Application()
+def add_health(app: web.Application, services: Services) -> None:
+    """Add the routes."""
     app[SERVICES] = services
     app.add_routes(
         [web.get("/livez", _live), web.get("/readyz", _ready), web.get("/metrics", _metrics)],
     )
-    return app
 
 
 async def _live(_: web.Request) -> web.Response:

@@ -18,7 +18,6 @@ from secondgate.admin.envelope import (
     ANOTHER_ACCOUNT,
     AUTHENTICATION,
     HEADERS,
-    INVALID,
     NO_ROUTE,
     UNAVAILABLE,
     ApiError,
@@ -41,7 +40,6 @@ BASE = "/client/v4"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 DEFAULT_PER_PAGE, MAX_PER_PAGE = 25, 1000
 MAX_PAGE = 10**6
-REFUSED_EVERY_S = 60
 
 
 def make_admin(administration: Administration) -> web.Application:
@@ -71,70 +69,76 @@ async def _no_route(request: web.Request) -> web.Response:
 def _handler(administration: Administration, call: Call) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            presented = _bearer(request)
-            address = _address(request)
-            token = await verify_api_token(administration.services, presented=presented, address=ip_address(address))
-            if request.match_info.get("account_id", administration.account_id) != administration.account_id:
-                return failure(403, [ApiError(ANOTHER_ACCOUNT, "Unauthorized to access requested resource")])
-            if call.permission is not None and not token.may(call.permission):
-                return await _without_permission(administration, call, token, address)
-            asked = ApiRequest(
-                administration=administration,
-                token=token,
-                address=address,
-                parameters=request.match_info,
-                query={name: request.query.getall(name) for name in request.query},
-                body=await _body(request) if call.body is not None else {},
-            )
-            return _answer(call, asked, await call.handler(asked))
+            return await _serve(administration, call, request)
         except InvalidChange as error:
             return invalid(error)
         except Forbidden as error:
-            log.warning("api.refused", reason=error.reason, detail=error.detail, address=_address(request))
+            await _audit_refusal(administration, error, _address(request))
             return rejected(error)
         except Rejected as error:
             return rejected(error)
         except Unavailable as error:
             log.error("api.unavailable", reason=str(error))  # noqa: TRY400 - names the cause
-            return _unavailable()
         except web.HTTPException:
             raise
         except Exception:
             log.exception("api.error", path=request.path)
-            return _unavailable()
+        return failure(503, [ApiError(UNAVAILABLE, "temporarily unavailable")], headers={"Retry-After": "5"})
 
     return handle
 
 
-def _unavailable() -> web.Response:
-    return failure(503, [ApiError(UNAVAILABLE, "temporarily unavailable")], headers={"Retry-After": "5"})
+async def _serve(administration: Administration, call: Call, request: web.Request) -> web.Response:
+    presented = _bearer(request)
+    if presented is None:
+        return failure(400, [ApiError(HEADERS, "Invalid request headers: send Authorization: Bearer TOKEN")])
+    address = _address(request)
+    token = await verify_api_token(administration.services, presented=presented, address=ip_address(address))
+    if request.match_info.get("account_id", administration.account_id) != administration.account_id:
+        return failure(403, [ApiError(ANOTHER_ACCOUNT, "Unauthorized to access requested resource")])
+    if call.permission is not None and not token.may(call.permission):
+        return await _without_permission(administration, call, token, address)
+    asked = ApiRequest(
+        administration=administration,
+        token=token,
+        address=address,
+        parameters=request.match_info,
+        query={name: request.query.getall(name) for name in request.query},
+        body=await _body(request) if call.body is not None else {},
+    )
+    return _answer(call, asked, await call.handler(asked))
+
+
+async def _audit_refusal(administration: Administration, error: Forbidden, address: str) -> None:
+    """Write down a token that was refused, once a minute for each address; an outage of the log changes no answer."""
+    log.warning("api.refused", reason=error.reason, detail=error.detail, address=address)
+    try:
+        await administration.services.audit_seldom(
+            "api.refused", of=address, actor="unknown", address=address, reason=error.reason, detail=error.detail
+        )
+    except Unavailable as unavailable:
+        log.error("api.unavailable", reason=str(unavailable))  # noqa: TRY400 - names the cause
 
 
 async def _without_permission(
     administration: Administration, call: Call, token: ApiToken, address: str
 ) -> web.Response:
     """Refuse a call that the token may not make; audited once a minute for each of them."""
-    services = administration.services
-    key = f"api:{token.id}:{call.method}:{call.path}"
-    if await services.live.claim_once_for(key, ttl_s=REFUSED_EVERY_S):
-        await services.audit(
-            "api.refused", actor=f"token:{token.name}", address=address, call=f"{call.method} {call.path}"
-        )
+    asked = f"{call.method} {call.path}"
+    await administration.services.audit_seldom(
+        "api.refused", of=f"{token.id}:{asked}", actor=f"token:{token.name}", address=address, call=asked
+    )
     words = f"Authentication error: the token lacks the permission {str(call.permission)!r}"
     return failure(403, [ApiError(AUTHENTICATION, words)])
 
 
-def _bearer(request: web.Request) -> str:
-    """Give the token of the one Authorization field. Raises Malformed for another scheme, Forbidden where it lacks."""
+def _bearer(request: web.Request) -> str | None:
+    """Give the token of the Authorization field, empty where there is none; None where it is none of ours."""
     values = request.headers.getall(hdrs.AUTHORIZATION, [])
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")
     if len(values) > 1 or (values and (scheme.lower() != "bearer" or not token.strip())):
-        raise _InvalidHeaders
+        return None
     return token.strip()
-
-
-class _InvalidHeaders(Exception):
-    """The Authorization field is none of ours."""
 
 
 def _address(request: web.Request) -> str:

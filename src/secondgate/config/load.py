@@ -7,6 +7,7 @@ from pathlib import Path
 
 from secondgate.config.document import Document, read_document
 from secondgate.config.environment import apply_environment
+from secondgate.config.jwt_problems import find_key_file_problems
 from secondgate.config.problems import find_setting_problems
 from secondgate.config.secret_files import read_secret_files
 from secondgate.config.settings import Settings
@@ -28,16 +29,16 @@ def load(path: str | Path, environ: Mapping[str, str]) -> Settings:
     overrides = apply_environment(document, environ)
     lost = read_secret_files(document, folder)
     result = validate(document, overrides=overrides, lost=lost)
-    _report_findings(document, result)
+    _report_findings(document, result, folder)
     if document.problems or result.settings is None:
         raise InvalidConfiguration(tuple(sorted(dict.fromkeys(document.problems), key=_in_file_order)))
     return _with_absolute_paths(result.settings, folder)
 
 
-def _report_findings(document: Document, result: Validation) -> None:
+def _report_findings(document: Document, result: Validation, folder: Path) -> None:
     if result.settings is None:
         return
-    for finding in find_setting_problems(result.settings):
+    for finding in (*find_setting_problems(result.settings), *find_key_file_problems(result.settings, folder)):
         path = original_path(document.data, finding.path)
         if not result.is_consequence(path, [original_path(document.data, need) for need in finding.needs]):
             document.problems.append(document.place_of(path).problem(path, finding.message))
@@ -52,4 +53,9 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     mail = settings.mail
     if mail is not None and mail.outbox is not None:
         mail = mail.model_copy(update={"outbox": folder / mail.outbox})
-    return settings.model_copy(update={"storage": storage, "mail": mail})
+    jwt = tuple(
+        one if one.jwks_file is None else one.model_copy(update={"jwks_file": folder / one.jwks_file})
+        for one in settings.identity.jwt
+    )
+    identity = settings.identity.model_copy(update={"jwt": jwt})
+    return settings.model_copy(update={"storage": storage, "mail": mail, "identity": identity})

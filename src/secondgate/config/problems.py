@@ -11,11 +11,18 @@ from collections.abc import Iterator
 from secondgate.access import Finding, find_problems
 from secondgate.access.application_policies import placed_policies
 from secondgate.access.destination import parse_destination
+from secondgate.config.jwt_problems import find_jwt_problems
 from secondgate.config.public_url import is_localhost
 from secondgate.config.settings import Settings
 
 _MAIL_NEEDS = ("mail", "mail.smtp", "mail.outbox", "mail.from")
-_PROVIDER_NEEDS = ("access.identity_providers", "access.identity_providers[*]", "identity", "identity.headers")
+_PROVIDER_NEEDS = (
+    "access.identity_providers",
+    "access.identity_providers[*]",
+    "identity",
+    "identity.headers",
+    "identity.jwt",
+)
 _RESERVED_HEADERS = frozenset(
     (
         "host",
@@ -51,6 +58,7 @@ def find_setting_problems(settings: Settings) -> tuple[Finding, ...]:
         *_process_problems(settings),
         *_mail_problems(settings),
         *_header_problems(settings),
+        *find_jwt_problems(settings),
         *find_problems(settings.access),
         *_host_problems(settings),
         *_login_problems(settings),
@@ -100,6 +108,9 @@ def _header_problems(settings: Settings) -> Iterator[Finding]:
             name = getattr(headers, field)
             if name is not None:
                 yield from _taken_header(f"identity.headers[{number}].{field}", name, read)
+    for number, jwt in enumerate(settings.identity.jwt):
+        if jwt.header is not None:
+            yield from _taken_header(f"identity.jwt[{number}].header", jwt.header, {})
 
 
 def _taken_header(path: str, name: str, taken: dict[str, str]) -> Iterator[Finding]:
@@ -131,9 +142,9 @@ def _login_problems(settings: Settings) -> Iterator[Finding]:
         for application in settings.access.applications
         for placed in placed_policies(settings.access, application)
     )
-    if asked and not settings.access.identity_providers and not settings.identity.headers:
+    if asked and not (settings.access.identity_providers or settings.identity.headers or settings.identity.jwt):
         yield Finding(
             "access.identity_providers",
-            "nobody could log in: add {name: PIN, type: onetimepin} here, or identity.headers",
+            "nobody could log in: add {name: PIN, type: onetimepin} here, or identity.headers or identity.jwt",
             _PROVIDER_NEEDS,
         )

@@ -11,16 +11,27 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from secondgate.access.fields import Count, EmailAddress, Shape, Text, parse_network, refusal
+from secondgate.access.fields import (
+    Count,
+    EmailAddress,
+    Flag,
+    OutgoingUrl,
+    Scope,
+    Shape,
+    Text,
+    parse_network,
+    refusal,
+)
 from secondgate.access.shapes import AccessShapes
 from secondgate.config.listen import ListenAddress, parse_listen_address
 from secondgate.config.public_url import PublicUrl, parse_public_url
 from secondgate.errors import Malformed
 from secondgate.model.keys import SigningAlgorithm
+from secondgate.model.presented_jwt import JwtSource
 from secondgate.model.secret import Secret
 
 T = TypeVar("T")
@@ -91,12 +102,30 @@ def _path(value: str) -> Path:
     return Path(value)
 
 
+def _cookie_name(value: str) -> str:
+    if not _TOKEN.fullmatch(value):
+        raise refusal("must be the name of a cookie (RFC 6265), as id_token")
+    return value
+
+
+def _audiences(value: object) -> tuple[str, ...]:
+    audiences = value if isinstance(value, (list, tuple)) else [value]
+    if not audiences or not all(isinstance(one, str) and one and one.isprintable() for one in audiences):
+        raise refusal("must be a text that the tokens name as aud, or a list of such texts")
+    return tuple(audiences)
+
+
 _STRING = WithJsonSchema({"type": "string"})
+_STRINGS = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+)
 _SECRET = WithJsonSchema({"type": "string", "writeOnly": True})
 _AS_TEXT = PlainSerializer(str, return_type=str)
 ProxyNetwork = Annotated[IPv4Network | IPv6Network, PlainValidator(_parsed(_proxy_network)), _STRING, _AS_TEXT]
 Listen = Annotated[ListenAddress, PlainValidator(_parsed(_listen_address)), _STRING, _AS_TEXT]
 HeaderName = Annotated[Text, AfterValidator(_header_name)]
+CookieName = Annotated[Text, AfterValidator(_cookie_name)]
+Audiences = Annotated[tuple[str, ...], PlainValidator(_audiences), _STRINGS]
 Folder = Annotated[
     Path, PlainValidator(lambda v: v if isinstance(v, Path) else _path(_plain_text(v))), _STRING, _AS_TEXT
 ]
@@ -187,12 +216,44 @@ class HeaderIdentitySettings(Section):
     auth_time: HeaderName | None = None
 
 
+class JwtIdentitySettings(Section):
+    """The place in which requests bring a signed token of another login system, and the issuer who is believed there.
+
+    Exactly one of `header` and `cookie`, and exactly one of `jwks_url` and `jwks_file`.
+    """
+
+    header: HeaderName | None = None
+    cookie: CookieName | None = None
+    jwks_url: OutgoingUrl | None = None
+    jwks_file: Folder | None = None
+    issuer: Scope
+    audience: Audiences
+    email_claim: Scope = "email"
+    name_claim: Scope = "name"
+    groups_claim: Scope = "groups"
+    trust_email: Flag = False
+
+    def source(self) -> JwtSource:
+        """Give what requests are read by."""
+        return JwtSource(
+            issuer=self.issuer,
+            audiences=self.audience,
+            header=self.header or "",
+            cookie=self.cookie or "",
+            jwks_url=self.jwks_url or "",
+            jwks_file=self.jwks_file,
+            email_claim=self.email_claim,
+            name_claim=self.name_claim,
+            groups_claim=self.groups_claim,
+            trust_email=self.trust_email,
+        )
+
+
 class IdentitySettings(Section):
     """Identity besides the identity providers."""
 
-    NOT_YET: ClassVar[frozenset[str]] = frozenset(("jwt",))
-
     headers: tuple[HeaderIdentitySettings, ...] = ()
+    jwt: tuple[JwtIdentitySettings, ...] = ()
 
 
 class ResponseHeaderSettings(Section):

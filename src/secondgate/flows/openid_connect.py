@@ -124,7 +124,7 @@ async def begin_openid_login(
 
 def _freshness(services: Services, settings: OpenIdSettings, *, fresh: bool) -> _Freshness:
     """Ask for a login that is as new as the provider's MFA must be, where that counts."""
-    max_age_s = services.access().rulebook.organization.mfa.amr_matching_session_duration_s
+    max_age_s = services.access().rulebook.organization.mfa.amr_max_age_s
     if fresh or max_age_s == 0:
         return _Freshness(Prompt.LOGIN, 0)
     return _Freshness(settings.prompt or "", max_age_s)
@@ -167,7 +167,7 @@ async def complete_openid_login(
 
 def log_amr(services: Services, login: Login) -> None:
     """Write down, where AMR matching is on, which MFA of the identity provider a login brought, or why none."""
-    if services.access().rulebook.organization.mfa.amr_matching_session_duration_s is None:
+    if services.access().rulebook.organization.mfa.amr_max_age_s is None:
         return
     facts = {"person_id": login.person_id, "provider": login.identity.identity_provider_id}
     ignored = why_amr_is_ignored(login)
@@ -199,6 +199,7 @@ def identity_of(
         source=IdentitySource.OIDC,
         identity_provider_id=provider.id,
         subject=token.subject,
+        issuer=settings.issuer_url,
         claims=tuple((name, _texts(claims[name])) for name in settings.claims if name in claims),
         provider_session_id=token.session_id,
     )

@@ -81,6 +81,8 @@ class ProviderDocuments:
         keys = await self._load(kept, fetch)
         if not has_key_for(keys, unverified):
             keys = await self._load(kept, fetch, max_age_s=REFRESH_INTERVAL_S)
+            if kept.failure and not has_key_for(keys, unverified):
+                raise Unavailable(kept.failure)  # it may be signed with a key that could not be read
         return keys
 
     async def _fetch(self, url: str, configured_urls: tuple[str, ...]) -> bytes:
@@ -93,8 +95,9 @@ class ProviderDocuments:
         """Give what is kept while it is young enough; otherwise fetch it, once for all who wait."""
         async with kept.lock:
             now = self._clock()
-            is_young = kept.value is not None and now - kept.fetched_at < max_age_s
-            if not is_young and now - kept.tried_at >= (RETRY_S if kept.value is None else REFRESH_INTERVAL_S):
+            is_young = kept.value is not None and 0 <= now - kept.fetched_at < max_age_s
+            wait_s = RETRY_S if kept.value is None else REFRESH_INTERVAL_S
+            if not is_young and not 0 <= now - kept.tried_at < wait_s:  # nor does a clock that went back wait longer
                 kept.tried_at = now
                 try:
                     kept.value, kept.failure = await fetch(), ""

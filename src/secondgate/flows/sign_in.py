@@ -1,15 +1,19 @@
-"""A login at the portal: from an identity that something vouched for to a person known in this browser."""
+"""A login at the portal: from an identity that something vouched for to a person known in this browser.
+
+People are known by what a source calls them, in its own namespace, and the same rule holds for every source: an
+address that is somebody's already joins nobody, since another source may vouch for the same one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from secondgate.errors import Forbidden, Reason
+from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.browser import Browser, RenewedLogin, renew_device
 from secondgate.flows.provider_logout import seal_id_token
 from secondgate.flows.services import Services
 from secondgate.flows.window import load_window, move_window
-from secondgate.model.person import Identity, Person
+from secondgate.model.person import ADDRESS_SOURCES, Identity, Person, folded_email
 from secondgate.model.session import Login
 from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.store.ports import Kind
@@ -20,21 +24,12 @@ async def sign_in(services: Services, browser: Browser, identity: Identity, *, k
 
     `kept_id_token` is sealed and kept with the login, for logging out at the provider.
 
-    Raises Forbidden: PERSON_DISABLED; IDENTITY_NOT_JOINED and IDENTITY_MISMATCH as `_find_by_subject`. Raises
-    Unavailable.
+    Raises as `find_person`.
     """
     now = services.now()
-    if identity.subject:
-        await _find_by_subject(services, browser, identity)
-    person = await services.durable.find_or_create_person(
-        new_id=services.new_id(), email=identity.email, name=identity.name, now=now
-    )
+    person = await find_person(services, browser, identity)
+    await services.durable.save_last_login(person.id, name=identity.name, now=now)
     address = str(browser.address)
-    if person.disabled:
-        await services.audit_seldom(
-            "login.refused", of=person.id, actor=person.email, person_id=person.id, address=address
-        )
-        raise Forbidden(Reason.PERSON_DISABLED)
     if browser.login is not None:
         await services.sessions.delete_login(browser.login.id)
     device_id, device_token = await renew_device(services, browser.device_token_id)
@@ -55,58 +50,113 @@ async def sign_in(services: Services, browser: Browser, identity: Identity, *, k
     return RenewedLogin(login, login_token, device_token)
 
 
-async def _find_by_subject(services: Services, browser: Browser, identity: Identity) -> Person:
-    """Give the person whom a provider knows by a subject, made or joined where there is none.
+async def find_person(services: Services, browser: Browser, identity: Identity) -> Person:
+    """Give the person that an identity is of, made where there is none.
 
-    An address alone joins nobody: another provider may vouch for the same one. Whoever has it here must be logged in
-    in this browser and have verified an existing authenticator within the device window. Raises
-    Forbidden(IDENTITY_NOT_JOINED) otherwise, and Forbidden(IDENTITY_MISMATCH) when the provider now gives a person
-    another address.
+    Raises Forbidden: PERSON_DISABLED; IDENTITY_NOT_JOINED when the address is known from another way of logging in, and
+    the person is not logged in here with the device window open; IDENTITY_MISMATCH when the address has changed to one
+    that is somebody else's. Raises Unavailable.
     """
-    durable, now = services.durable, services.now()
-    provider_id, subject = identity.identity_provider_id, identity.subject
-    known = await durable.load_person_by_subject(provider_id, subject)
-    if known is None:
-        made = await durable.create_person_with_subject(
-            new_id=services.new_id(),
-            email=identity.email,
-            name=identity.name,
-            provider_id=provider_id,
-            subject=subject,
-            now=now,
-        )
-        if made is not None:
-            return made
-        known = await durable.load_person_by_subject(provider_id, subject)
-    if known is None:
-        return await _join(services, browser, identity)
-    if known.email != identity.email:
-        raise Forbidden(Reason.IDENTITY_MISMATCH, "the provider gives this person another address than before")
-    return known
-
-
-async def _join(services: Services, browser: Browser, identity: Identity) -> Person:
-    person = await services.durable.load_person_by_email(identity.email)
+    person = await services.durable.load_person_by_subject(identity.namespace, identity.known_as)
     if person is None:
-        raise Forbidden(Reason.IDENTITY_NOT_JOINED, "the person was deleted meanwhile")
-    if not await services.durable.list_authenticators(person.id):
-        raise Forbidden(Reason.IDENTITY_NOT_JOINED, "the address is another login's, and has no authenticator")
-    login = browser.login
-    if login is None or login.person_id != person.id or await load_window(services, login) is None:
-        raise Forbidden(Reason.IDENTITY_NOT_JOINED, "the address is another login's: verify an authenticator first")
-    joined = await services.durable.add_subject(
-        person.id, provider_id=identity.identity_provider_id, subject=identity.subject, now=services.now()
+        return await _claim_or_join(services, browser, identity)
+    await _verify_enabled(services, browser, person)
+    if person.email != folded_email(identity.email):
+        return await _change_email(services, browser, person, identity)
+    return person
+
+
+async def refuse_login(services: Services, browser: Browser, identity: Identity, error: Forbidden) -> None:
+    """Write down, at most once a minute, why somebody does not get in whom a PIN or a proxy vouches for."""
+    await services.audit_seldom(
+        "login.failed",
+        of=f"{identity.namespace}:{identity.known_as}:{error.reason}",
+        actor="",
+        address=str(browser.address),
+        provider=identity.namespace,
+        reason=error.reason,
+        detail=error.detail,
     )
-    if not joined:
-        raise Forbidden(Reason.IDENTITY_NOT_JOINED, "the subject was joined to somebody meanwhile")
+
+
+async def _verify_enabled(services: Services, browser: Browser, person: Person) -> None:
+    """Raise Forbidden(PERSON_DISABLED), written down, for a person whose access was turned off."""
+    if person.disabled:
+        await services.audit_seldom(
+            "login.refused", of=person.id, actor=person.email, person_id=person.id, address=str(browser.address)
+        )
+        raise Forbidden(Reason.PERSON_DISABLED)
+
+
+async def _claim_or_join(services: Services, browser: Browser, identity: Identity) -> Person:
+    """Give the person whose an unknown subject becomes.
+
+    Whoever has this address and neither a subject nor an authenticator, made just now perhaps, is whoever comes first.
+    Anybody else must be logged in in this browser, with an existing authenticator verified within the device window.
+    """
+    durable = services.durable
+    namespace, subject, now = identity.namespace, identity.known_as, services.now()
+    person = await durable.find_or_create_person(
+        new_id=services.new_id(), email=identity.email, name=identity.name, now=now
+    )
+    await _verify_enabled(services, browser, person)
+    try:
+        if await durable.add_subject(person.id, namespace=namespace, subject=subject, only_as_first=True, now=now):
+            return person
+        known = await durable.load_person_by_subject(namespace, subject)
+        if known is not None and known.id == person.id:  # two first logins at once
+            return person
+        await _verify_may_join(services, browser, person)
+        if not await durable.add_subject(person.id, namespace=namespace, subject=subject, only_as_first=False, now=now):
+            raise Forbidden(Reason.IDENTITY_NOT_JOINED, "the subject was joined to somebody meanwhile")
+    except NotFound:
+        raise Forbidden(Reason.PERSON_DISABLED, "the person was deleted meanwhile") from None
     await services.audit(
         "identity.joined",
         actor=person.email,
         person_id=person.id,
         address=str(browser.address),
-        provider=identity.identity_provider_id,
+        namespace=namespace,
     )
     return person
+
+
+async def _verify_may_join(services: Services, browser: Browser, person: Person) -> None:
+    """Prove that the person is logged in in this browser and verified an authenticator in it.
+
+    Raises Forbidden(IDENTITY_NOT_JOINED).
+    """
+    login = browser.login
+    if login is None or login.person_id != person.id:
+        known = f"{person.email} is known from another way of logging in"
+        raise Forbidden(Reason.IDENTITY_NOT_JOINED, f"{known}, and is not logged in in this browser")
+    if await load_window(services, login) is None:
+        raise Forbidden(Reason.IDENTITY_NOT_JOINED, f"{person.email} must verify an authenticator before another way")
+
+
+async def _change_email(services: Services, browser: Browser, person: Person, identity: Identity) -> Person:
+    """Follow a provider that calls a person it knows by another address; what is live under the old one ends.
+
+    Raises Forbidden(IDENTITY_MISMATCH) when the address is somebody else's.
+    """
+    email = folded_email(identity.email)
+    # A source that knows nothing but addresses cannot say that one has changed.
+    if identity.source in ADDRESS_SOURCES or not await services.durable.save_person_email(person.id, email):
+        detail = f"{person.email} now has the address {email}, which is somebody else's"
+        raise Forbidden(Reason.IDENTITY_MISMATCH, detail)
+    await services.live.delete_owned(
+        person.id, kinds=(Kind.LOGIN, Kind.APPLICATION_SESSION, Kind.HAND_OVER, Kind.DEVICE_WINDOW)
+    )
+    await services.audit(
+        "person.email_changed",
+        actor=email,
+        person_id=person.id,
+        address=str(browser.address),
+        before=person.email,
+        after=email,
+        namespace=identity.namespace,
+    )
+    return replace(person, email=email)
 
 
 async def renew_login(services: Services, browser: Browser, login: Login) -> RenewedLogin:

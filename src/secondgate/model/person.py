@@ -17,13 +17,19 @@ class IdentitySource(StrEnum):
     ONE_TIME_PIN = "onetimepin"
     HEADERS = "headers"
     OIDC = "oidc"
+    JWT = "jwt"
+
+
+ADDRESS_SOURCES = (IdentitySource.ONE_TIME_PIN, IdentitySource.HEADERS)
+"""The sources that know people by nothing but their address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who an identity provider says somebody is. `email` is in lower case.
 
-    `subject` is the provider's own name for the person, which never changes; empty where only the address is known.
+    `subject` is the provider's own name for the person, which never changes, and `issuer` says whose name it is; both
+    are empty where only the address is known.
     `claims` are those that the provider's settings ask to keep, each with its values. `provider_session_id` is the
     provider's name for its own session (`sid`), by which it can end ours.
     """
@@ -36,8 +42,22 @@ class Identity:
     source: IdentitySource = IdentitySource.ONE_TIME_PIN
     identity_provider_id: str = ""
     subject: str = ""
+    issuer: str = ""
     claims: tuple[tuple[str, tuple[str, ...]], ...] = ()
     provider_session_id: str = ""
+
+    @property
+    def namespace(self) -> str:
+        """Whose names for people `known_as` is one of: an issuer's, or those of a source that has none.
+
+        It is not the provider's id, so that a provider that is renamed in the settings locks nobody out.
+        """
+        return self.source.value if self.source in ADDRESS_SOURCES else self.issuer
+
+    @property
+    def known_as(self) -> str:
+        """By what the source knows the person: the subject, or the folded address."""
+        return folded_email(self.email) if self.source in ADDRESS_SOURCES else self.subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from secondgate.protocol.jws import UnverifiedToken, base64url_bytes, is_base64u
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
 MIN_RSA_EXPONENT = 65537
+MAX_JWKS_BYTES = 1024 * 1024
 MAX_KEYS = 100
 MAX_KID_CHARS = 256
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
@@ -37,7 +38,12 @@ class VerificationKey:
 
 
 def parse_jwks(body: bytes) -> tuple[VerificationKey, ...]:
-    """Read the usable keys of a JWK set. Raises Malformed when it is none, or holds more than a hundred keys."""
+    """Read the usable keys of a JWK set.
+
+    Raises Malformed when it is none, is larger than a mebibyte or holds more than a hundred keys.
+    """
+    if len(body) > MAX_JWKS_BYTES:
+        raise Malformed("jwks", f"must be at most {MAX_JWKS_BYTES} bytes")
     try:
         keys = parse_json_object(body).get("keys")
     except ValueError as error:

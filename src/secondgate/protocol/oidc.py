@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -21,6 +22,7 @@ from secondgate.protocol.jws import parse_json_object
 
 MAX_URL_CHARS = 2048
 WELL_KNOWN = "/.well-known/openid-configuration"
+_ACCESS_TOKEN = re.compile(r"[\x20-\x7e]{1,16384}")  # RFC 6749, appendix A.12
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -147,8 +149,10 @@ def parse_token_response(body: bytes) -> TokenResponse:
     except ValueError as error:
         raise TokenRejected(Reason.TOKEN_CLAIMS, "the token response is no JSON object") from error
     id_token, access_token, kind = answer.get("id_token"), answer.get("access_token"), answer.get("token_type")
-    if not isinstance(id_token, str) or not isinstance(access_token, str) or not access_token.isascii():
+    if not isinstance(id_token, str) or not isinstance(access_token, str):
         raise TokenRejected(Reason.TOKEN_CLAIMS, "the token response has no id_token or no access_token")
+    if not _ACCESS_TOKEN.fullmatch(access_token):
+        raise TokenRejected(Reason.TOKEN_CLAIMS, "the access_token is of characters that no header can carry")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise TokenRejected(Reason.TOKEN_CLAIMS, "the token_type is not Bearer")
     return TokenResponse(id_token, access_token)

@@ -125,8 +125,8 @@ class HttpOutgoing:
 
     def _session(self, target: URL, configured_urls: tuple[str, ...]) -> aiohttp.ClientSession:
         """Give the session that may ask a host: that of `target` as it will be asked, not as it was spelt."""
-        host = target.host or ""
-        if any(host == URL(configured).host for configured in configured_urls):
+        host = target.raw_host or ""
+        if any(host == URL(configured).raw_host for configured in configured_urls):
             if self._configured is None:
                 self._configured = self._new_session(aiohttp.ThreadedResolver())
             return self._configured
@@ -137,7 +137,12 @@ class HttpOutgoing:
         return self._public
 
     def _new_session(self, resolver: AbstractResolver) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(resolver=resolver, limit=2 * MAX_CONNECTIONS, limit_per_host=MAX_CONNECTIONS)
+        connector = aiohttp.TCPConnector(
+            resolver=resolver,
+            limit=2 * MAX_CONNECTIONS,
+            limit_per_host=MAX_CONNECTIONS,
+            force_close=True,  # a kept connection that the server has just closed would lose a code, good for one try
+        )
         return aiohttp.ClientSession(
             connector=connector,
             timeout=self._timeout,
@@ -157,5 +162,8 @@ def _is_ip_literal(host: str) -> bool:
 
 def _origin(url: str) -> str:
     """Name a server in a message: without path and query, which may be secret."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "what is no URL"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

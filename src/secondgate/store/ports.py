@@ -22,6 +22,7 @@ from secondgate.model.keys import SigningKey
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator, Person
 from secondgate.model.secret import Secret
+from secondgate.model.service_token import ServiceToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +38,35 @@ class People(Protocol):
     """Persons."""
 
     async def find_or_create_person(self, *, new_id: str, email: str, name: str, now: int) -> Person:
-        """Give the person with this (folded) address, made with `new_id` if there is none.
+        """Give the person with this (folded) address, as they are, made with `new_id` and `name` if there is none.
 
-        Also writes `now` as the last login and a `name` that is not empty. Two callers at once get one person.
+        Nobody is known by a subject by that: the first login claims who was made. Two callers at once get one person.
         """
         ...
 
-    async def load_person_by_subject(self, provider_id: str, subject: str) -> Person | None:
-        """Load whom a provider knows by this subject."""
+    async def load_person_by_subject(self, namespace: str, subject: str) -> Person | None:
+        """Load who is known by this subject in this namespace: `Identity.known_as` and `Identity.namespace`."""
         ...
 
-    async def create_person_with_subject(
-        self, *, new_id: str, email: str, name: str, provider_id: str, subject: str, now: int
-    ) -> Person | None:
-        """Make a person whom a provider knows by this subject; one step.
+    async def add_subject(self, person_id: str, *, namespace: str, subject: str, only_as_first: bool, now: int) -> bool:
+        """Make a subject this person's; one step.
 
-        None, and nothing is made, when the address or the subject is somebody's already.
+        False, and nothing is written, when the subject is somebody's already, or when `only_as_first` and the person
+        has a subject or an authenticator. Raises NotFound.
         """
         ...
 
-    async def add_subject(self, person_id: str, *, provider_id: str, subject: str, now: int) -> bool:
-        """Join a provider's subject to a person; False when the subject is somebody's already. Raises NotFound."""
+    async def save_last_login(self, person_id: str, *, name: str, now: int) -> None:
+        """Write when a person logged in last, and a `name` that is not empty."""
+        ...
+
+    async def save_person_email(self, person_id: str, email: str) -> bool:
+        """Give a person another (folded) address; one step.
+
+        Forgets their subjects that are another address than this one, in the namespaces of `ADDRESS_SOURCES`: whoever
+        has the old address next is somebody else. False, and nothing is written, when the address is another person's
+        or there is no such person.
+        """
         ...
 
     async def load_person(self, person_id: str) -> Person | None:
@@ -232,7 +241,32 @@ class ApiTokens(Protocol):
         ...
 
 
-class DurableStore(People, Authenticators, Attempts, Audit, SigningKeys, AccessObjects, ApiTokens, Protocol):
+class ServiceTokens(Protocol):
+    """Service tokens of machines; of their secrets only the hashes."""
+
+    async def list_service_tokens(self) -> tuple[ServiceToken, ...]:
+        """List all, by name."""
+        ...
+
+    async def add_service_token(self, token: ServiceToken) -> None:
+        """Insert; of two at once one wins. Raises Conflict: NAME_TAKEN when another one has the name or client id."""
+        ...
+
+    async def save_service_token_secret(self, token_id: str, *, secret_hash: str, replaced_hash: str) -> bool:
+        """Put another secret in place of the one with `replaced_hash`; one atomic comparison.
+
+        False when the token has another secret by now, or is gone.
+        """
+        ...
+
+    async def delete_service_token(self, token_id: str) -> bool:
+        """Delete; False when there is none."""
+        ...
+
+
+class DurableStore(
+    People, Authenticators, Attempts, Audit, SigningKeys, ServiceTokens, AccessObjects, ApiTokens, Protocol
+):
     """All of the durable store."""
 
     async def ping(self) -> None:

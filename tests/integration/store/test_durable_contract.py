@@ -43,47 +43,89 @@ async def make(durable: DurableStore, *names: str) -> None:
         await durable.find_or_create_person(new_id=name, email=f"{name}@example.com", name="", now=NOW)
 
 
+async def known(durable: DurableStore, namespace: str, subject: str) -> str:
+    """Give the id of whom a namespace knows by a subject; nothing for nobody."""
+    person = await durable.load_person_by_subject(namespace, subject)
+    return person.id if person else ""
+
+
+async def add(durable: DurableStore, person_id: str, namespace: str, subject: str, *, first: bool = False) -> bool:
+    return await durable.add_subject(person_id, namespace=namespace, subject=subject, only_as_first=first, now=NOW)
+
+
 async def test_a_person_is_made_once_whatever_the_spelling(durable: DurableStore) -> None:
     made = await durable.find_or_create_person(new_id="1", email=" Ada@Example.com", name="Ada", now=NOW)
-    assert made == Person("1", "ada@example.com", "Ada", NOW, last_login_at=NOW)
-    again = await durable.find_or_create_person(new_id="2", email="ADA@example.COM", name="", now=NOW + 5)
-    assert again == replace(made, last_login_at=NOW + 5)
-    renamed = await durable.find_or_create_person(new_id="3", email="ada@example.com", name="Ada L.", now=NOW + 6)
-    assert renamed == replace(made, last_login_at=NOW + 6, name="Ada L.")
-    assert await durable.load_person("1") == renamed
-    assert await durable.load_person_by_email("aDa@example.com ") == renamed
+    assert made == Person("1", "ada@example.com", "Ada", NOW)
+    again = await durable.find_or_create_person(new_id="2", email="ADA@example.COM", name="Eve", now=NOW + 5)
+    assert again == made, "whoever is there stays as they are"
+    assert await durable.load_person("1") == made
+    assert await durable.load_person_by_email("aDa@example.com ") == made
     assert await durable.load_person("2") is None
     assert await durable.load_person_by_email("bob@example.com") is None
 
 
-async def test_a_provider_knows_a_person_by_one_subject(durable: DurableStore) -> None:
-    made = await durable.create_person_with_subject(
-        new_id="1", email="Ada@example.com", name="Ada", provider_id="p", subject="s", now=NOW
-    )
-    assert made == Person("1", "ada@example.com", "Ada", NOW, last_login_at=NOW)
-    assert await durable.load_person_by_subject("p", "s") == await durable.load_person("1") == made
-    assert await durable.load_person_by_subject("q", "s") is None
-    assert await durable.load_person_by_subject("p", "S") is None
-    for email, subject in (("ada@example.com", "t"), ("bob@example.com", "s")):
-        again = await durable.create_person_with_subject(
-            new_id="2", email=email, name="", provider_id="p", subject=subject, now=NOW
-        )
-        assert again is None
-    assert await durable.list_people() == (made,)
-    assert await durable.load_person_by_subject("p", "t") is None
+async def test_a_login_is_remembered_with_the_newest_name(durable: DurableStore) -> None:
+    made = await durable.find_or_create_person(new_id="1", email="ada@example.com", name="Ada", now=NOW)
+    await durable.save_last_login("1", name="", now=NOW + 5)
+    assert await durable.load_person("1") == replace(made, last_login_at=NOW + 5)
+    await durable.save_last_login("1", name="Ada L.", now=NOW + 6)
+    assert await durable.load_person("1") == replace(made, last_login_at=NOW + 6, name="Ada L.")
+    await durable.save_last_login("nobody", name="", now=NOW)
+    assert len(await durable.list_people()) == 1
 
 
-async def test_a_subject_is_joined_to_one_person_and_goes_with_them(durable: DurableStore) -> None:
+@pytest.mark.case(65)
+async def test_a_subject_is_one_persons_and_goes_with_them(durable: DurableStore) -> None:
     await make(durable, "ada", "bob")
-    assert await durable.add_subject("ada", provider_id="p", subject="s", now=NOW)
-    assert not await durable.add_subject("bob", provider_id="p", subject="s", now=NOW)
-    assert await durable.add_subject("ada", provider_id="q", subject="s", now=NOW)
-    with pytest.raises(NotFound):
-        await durable.add_subject("nobody", provider_id="p", subject="t", now=NOW)
-    assert await durable.load_person_by_subject("p", "s") == await durable.load_person("ada")
+    assert await add(durable, "ada", "n", "s")
+    assert not await add(durable, "bob", "n", "s")
+    assert not await add(durable, "bob", "n", "s", first=True)
+    assert not await add(durable, "ada", "n", "s"), "it is hers already"
+    assert await add(durable, "ada", "m", "s")
+    for first in (True, False):
+        with pytest.raises(NotFound):
+            await add(durable, "nobody", "n", "t", first=first)
+    assert await durable.load_person_by_subject("n", "s") == await durable.load_person("ada")
+    for namespace, subject in (("n", "S"), ("n", ""), ("o", "s"), ("n", "t")):
+        assert await known(durable, namespace, subject) == ""
     assert await durable.delete_person("ada")
-    assert await durable.load_person_by_subject("p", "s") is None
-    assert await durable.add_subject("bob", provider_id="p", subject="s", now=NOW)
+    assert await known(durable, "n", "s") == ""
+    assert await add(durable, "bob", "n", "s")
+
+
+@pytest.mark.case(65)
+async def test_a_first_subject_is_only_for_whoever_has_neither_subject_nor_authenticator(durable: DurableStore) -> None:
+    await make(durable, "ada", "bob", "eve")
+    assert await add(durable, "ada", "n", "s", first=True)
+    assert not await add(durable, "ada", "m", "s", first=True)
+    assert await known(durable, "m", "s") == ""
+    await durable.add_authenticator(replace(key(), id="k2", person_id="bob"), only_as_first=True)
+    assert not await add(durable, "bob", "m", "s", first=True)
+    assert await durable.delete_authenticator("bob", "k2")
+    assert await add(durable, "bob", "m", "s", first=True)
+
+
+@pytest.mark.case(65)
+async def test_an_address_changes_to_one_that_nobody_has_and_takes_the_old_ones_subjects_along(
+    durable: DurableStore,
+) -> None:
+    await make(durable, "ada", "bob")
+    for namespace in ("onetimepin", "headers", "https://idp.example"):
+        assert await add(durable, "ada", namespace, "ada@example.com")
+    assert await add(durable, "bob", "onetimepin", "bob@example.com")
+    assert not await durable.save_person_email("ada", "Bob@example.com")
+    assert not await durable.save_person_email("nobody", "new@example.com")
+    assert await known(durable, "headers", "ada@example.com") == "ada"
+    assert await durable.save_person_email("ada", "ada@example.com")
+    assert await known(durable, "headers", "ada@example.com") == "ada"
+    assert await durable.save_person_email("ada", " Ada@New.example")
+    person = await durable.load_person_by_email("ada@new.example")
+    assert person == await durable.load_person("ada")
+    assert await durable.load_person_by_email("ada@example.com") is None
+    assert await known(durable, "https://idp.example", "ada@example.com") == "ada"
+    for namespace in ("onetimepin", "headers"):
+        assert await known(durable, namespace, "ada@example.com") == ""
+    assert await known(durable, "onetimepin", "bob@example.com") == "bob"
 
 
 async def test_people_are_listed_by_address(durable: DurableStore) -> None:
@@ -276,6 +318,10 @@ async def test_text_that_one_database_refuses_is_refused_by_all(durable: Durable
         durable.load_authenticator("ada", text),
         durable.save_authenticator_name("ada", "k1", text),
         durable.find_or_create_person(new_id="x", email="x@example.com", name=text, now=NOW),
+        durable.load_person_by_subject("n", text),
+        durable.add_subject("ada", namespace="n", subject=text, only_as_first=False, now=NOW),
+        durable.save_last_login("ada", name=text, now=NOW),
+        durable.save_person_email("ada", text),
     ):
         with pytest.raises(Malformed):
             await refused

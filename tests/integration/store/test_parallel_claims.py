@@ -118,6 +118,50 @@ async def test_many_logins_at_once_make_one_person(replicas: Replicas) -> None:
     assert len(await replicas[0].list_people()) == 1
 
 
+@pytest.mark.case(65)
+async def test_of_many_first_subjects_at_once_one_is_the_persons(replicas: Replicas) -> None:
+    await make(replicas[0], "ada", "bob")
+    for first in (True, False):
+        subjects = [
+            replicas[n % 2].add_subject(
+                "ada" if first or n % 3 else "bob",
+                namespace=f"n{n if first else 'one'}",
+                subject="s",
+                only_as_first=first,
+                now=NOW,
+            )
+            for n in range(20)
+        ]
+        assert sum(await asyncio.gather(*subjects)) == 1
+
+
+@pytest.mark.case(65)
+async def test_a_first_subject_and_a_first_authenticator_at_once_are_not_both_first(replicas: Replicas) -> None:
+    people = [f"p{n}" for n in range(10)]
+    await make(replicas[0], *people)
+
+    async def enrol(person_id: str) -> bool:
+        key = Authenticator(
+            f"k-{person_id}", person_id, Method.SECURITY_KEY, "key", NOW, credential_id=person_id.encode()
+        )
+        await replicas[1].add_authenticator(key, only_as_first=True)
+        return True
+
+    for person_id in people:
+        claim = replicas[0].add_subject(person_id, namespace="n", subject=person_id, only_as_first=True, now=NOW)
+        claimed, _ = await asyncio.gather(claim, enrol(person_id))
+        assert claimed is (await replicas[0].load_person_by_subject("n", person_id) is not None)
+
+
+@pytest.mark.case(65)
+async def test_of_many_people_who_change_to_one_address_at_once_one_has_it(replicas: Replicas) -> None:
+    people = [f"p{n}" for n in range(10)]
+    await make(replicas[0], *people)
+    changes = [replicas[n % 2].save_person_email(people[n], "new@example.com") for n in range(10)]
+    assert sum(await asyncio.gather(*changes)) == 1
+    assert len(await replicas[0].list_people()) == 10
+
+
 async def test_refunds_deletions_and_attempts_at_once_do_not_lock_each_other_out(replicas: Replicas) -> None:
     await make(replicas[0], "ada")
     limits = AttemptLimits(per_person=(), per_address=(), in_a_row=1000)

@@ -47,6 +47,7 @@ async def _enrol(services: Services) -> None:
     now = int(time.time())
     identity = Identity(ANN, "Ann", identity_provider_id=services.access().identity_providers[0].id)
     person = await services.durable.find_or_create_person(new_id="person-ann", email=ANN, name="Ann", now=now)
+    await services.durable.save_last_login(person.id, name="Ann", now=now)
     totp = Authenticator("device-totp", person.id, Method.TOTP, "Telephone", now)
     key = Authenticator(
         "device-key", person.id, Method.SECURITY_KEY, "Blue key", now + 1, credential_id=b"id", public_key=b"key"

@@ -83,7 +83,7 @@ def test_a_secret_of_the_environment_takes_the_place_of_the_files(tmp_path: Path
         ("SECONDGATE_STORGE__REDIS", "x", "did you mean SECONDGATE_STORAGE__REDIS?"),
         ("SECONDGATE_STORAGE_REDIS", "x", "is no setting"),
         ("SECONDGATE_", "x", "is no setting"),
-        ("SECONDGATE_IDENTITY__XXXXX", "x", "is no setting; there is: headers"),
+        ("SECONDGATE_IDENTITY__XXXXX", "x", "is no setting; there are: headers, jwt"),
         ("SECONDGATE_STORAGE", "x", "stands for an object"),
         ("SECONDGATE_TRUSTED_PROXIES__0", "x", "set the whole instead"),
         ("SECONDGATE_ACCESS__APPLICATIONS__NAME", "x", "set the whole instead"),

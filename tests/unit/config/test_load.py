@@ -160,7 +160,6 @@ def test_places_keep_their_numbers_when_something_before_them_is_wrong(tmp_path:
         ("access: {identity_providers: {name: PIN}}", "must be a list"),
         ("access: {organization: []}", "must be an object"),
         ("access: 7", "must be an object"),
-        ("identity: {jwt: []}", "is not supported by this version"),
         ("identity: {headers: [{name: X-Name}]}", "is required"),
         ("identity: {headers: [{email: 'X Email'}]}", "name of a header field"),
         ("identity: {headers: [{email: X-Forwarded-For}]}", "means something else already"),

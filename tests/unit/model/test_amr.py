@@ -8,7 +8,13 @@ from ipaddress import ip_address
 import pytest
 
 from secondgate.errors import Reason
-from secondgate.model.amr import identity_provider_mfa, own_amr_values
+from secondgate.model.amr import (
+    AmrIgnored,
+    identity_provider_mfa,
+    known_auth_time,
+    own_amr_values,
+    why_amr_is_ignored,
+)
 from secondgate.model.application import Application, Destination, MfaCheck
 from secondgate.model.decision import Allow, Decision, Evidence, Rulebook, Stage, StepUp, decide
 from secondgate.model.organization import Method, MfaConfig, MfaOverride, Organization
@@ -153,3 +159,41 @@ def test_with_matching_off_a_proof_of_ours_counts_and_the_providers_does_not() -
     assert isinstance(decision, Allow)
     assert decision.by == own
     assert why(decided(login("hwk"), amr_s=None, own=(own,), application=KEY_ONLY)) is Reason.MFA_METHOD
+
+
+@pytest.mark.case(60, 61)
+@pytest.mark.parametrize(
+    ("of", "reason"),
+    [
+        (login("hwk"), None),
+        (login("pwd", "hwk", auth_time=NOW + 60), None),
+        (login("hwk", auth_time=NOW + 61), AmrIgnored.IN_FUTURE),
+        (login("hwk", auth_time=None), AmrIgnored.NO_AUTH_TIME),
+        (login("pwd", "mfa"), AmrIgnored.NO_METHOD),
+        (login(auth_time=None), AmrIgnored.NO_METHOD),
+    ],
+)
+def test_what_is_not_taken_has_one_reason(of: Login, reason: AmrIgnored | None) -> None:
+    assert why_amr_is_ignored(of) is reason
+    assert bool(identity_provider_mfa(of)) is (reason is None)
+
+
+@pytest.mark.case(61)
+@pytest.mark.parametrize(
+    ("auth_time", "demanded_at", "known"),
+    [
+        (None, None, None),
+        (NOW - 5, None, NOW - 5),
+        (None, NOW, NOW),
+        (NOW + 5, NOW, NOW + 5),
+        (NOW, NOW, NOW),
+        (NOW - 1, NOW, NOW),
+        (NOW - 60, NOW, NOW),
+        (NOW - 61, NOW, NOW - 61),
+        (0, NOW, 0),
+    ],
+)
+def test_a_login_that_was_demanded_anew_is_dated_from_then_and_an_old_one_stays_old(
+    auth_time: int | None, demanded_at: int | None, known: int | None
+) -> None:
+    assert known_auth_time(auth_time, demanded_at=demanded_at) == known

@@ -141,6 +141,13 @@ def samples(
         "sessions-none": pages.SessionsPage(sessions=(), end_all_action="/account/sessions/end", frame=known),
         "logout": pages.LogoutPage(action="/logout", cancel_url="/", frame=known),
         "logged-out": pages.LoggedOutPage(login_url="/login", everywhere=True, frame=unknown),
+        "logged-out-going-on": pages.LoggedOutPage(
+            login_url="/login", provider=application, provider_url="https://idp.example/end?x=1&y=%22", frame=unknown
+        ),
+        "logged-out-here-alone": pages.LoggedOutPage(login_url="/login", provider=application, frame=unknown),
+        "logged-out-at-both": pages.LoggedOutPage(
+            login_url="/login", provider=application, provider_done=True, frame=unknown
+        ),
         "message-locked": replace(message, kind=pages.MessageKind.TOO_MANY),
         "message-elsewhere": replace(
             message,

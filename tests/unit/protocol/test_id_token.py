@@ -100,6 +100,12 @@ def test_the_access_token_is_bound_where_the_provider_binds_it() -> None:
     assert len(access_token_hash("a", "EdDSA")) == 43
 
 
+def test_the_providers_session_is_kept_where_it_is_named() -> None:
+    assert verify(sid="at-the-provider").session_id == "at-the-provider"
+    for value in ("absent", None, "", 7, ["x"], "x" * 256, "a\nb"):
+        assert verify(sid=value).session_id == ""
+
+
 @pytest.mark.case(69)
 @pytest.mark.parametrize("typ", ["at+jwt", "logout+jwt", "secondgate-session+jwt"])
 def test_a_token_of_another_kind_is_no_id_token(typ: object) -> None:

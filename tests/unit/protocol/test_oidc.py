@@ -141,6 +141,18 @@ def test_without_pkce_nothing_is_said_of_it() -> None:
     assert "code_verifier" not in form
 
 
+def test_a_new_login_is_asked_for_where_it_is_needed() -> None:
+    def asked(**more: Any) -> dict[str, list[str]]:  # noqa: ANN401 - either of the two
+        url = authorization_url(
+            settings(), discovered(), redirect_uri="https://p/cb", state="s", nonce="n", verifier="", **more
+        )
+        return parse_qs(urlsplit(url).query)
+
+    assert not {"prompt", "max_age"} & asked().keys()
+    anew = asked(prompt="login", max_age_s=0)
+    assert (anew["prompt"], anew["max_age"]) == (["login"], ["0"])
+
+
 @pytest.mark.case(65)
 def test_a_response_names_its_issuer_where_the_provider_does_so() -> None:
     verify_response_issuer(discovered(), None)
@@ -168,6 +180,14 @@ def test_the_client_is_proven_in_the_header_or_in_the_form() -> None:
     assert (form["client_id"], form["client_secret"], headers) == ("a:b", "p w/é", {})
 
 
+def test_the_client_is_proven_by_an_assertion_and_no_secret_is_sent() -> None:
+    key = settings(client_authentication=ClientAuthentication.PRIVATE_KEY)
+    form, headers = token_request(key, code="c", redirect_uri="https://p/cb", verifier="", assertion="h.p.s")
+    assert (form["client_id"], form["client_assertion"], headers) == ("a:b", "h.p.s", {})
+    assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    assert "client_secret" not in form
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -175,6 +195,9 @@ def test_the_client_is_proven_in_the_header_or_in_the_form() -> None:
         {"id_token": 1},
         {"access_token": None},
         {"access_token": "é"},
+        {"access_token": ""},
+        {"access_token": "a\r\nX: y"},
+        {"access_token": "a" * 16385},
         {"token_type": None},
         {"token_type": "DPoP"},
     ],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, case, delete, exc, select, update
+from sqlalchemy import Row, delete, exc, select, update
 
 from secondgate.errors import NotFound, Reason
 from secondgate.model.organization import Method
-from secondgate.model.person import Person, folded_email
+from secondgate.model.person import ADDRESS_SOURCES, Person, folded_email
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import authenticators, identities, persons, wrong_codes
 
@@ -43,63 +43,68 @@ class SqlPeople:
     _database: Database
 
     async def find_or_create_person(self, *, new_id: str, email: str, name: str, now: int) -> Person:
-        """Find or make the person with this address, in one statement."""
+        """Find or make the person with this address."""
         insert = self._database.insert(persons).values(
-            id=new_id,
-            email=folded_email(email),
-            name=name,
-            created_at=now,
-            last_login_at=now,
-            disabled=False,
-            wrong_in_a_row=0,
+            id=new_id, email=folded_email(email), name=name, created_at=now, disabled=False, wrong_in_a_row=0
         )
+        # an update that changes nothing: only a row that was written is returned
         upsert = insert.on_conflict_do_update(
-            index_elements=[persons.c.email],
-            set_={
-                "last_login_at": insert.excluded.last_login_at,
-                "name": case((insert.excluded.name != "", insert.excluded.name), else_=persons.c.name),
-            },
+            index_elements=[persons.c.email], set_={"email": insert.excluded.email}
         ).returning(*_PERSON)
         async with self._database.writing() as connection:
             person = _person((await connection.execute(upsert)).one())
         assert person is not None  # noqa: S101 - one() gave a row
         return person
 
-    async def load_person_by_subject(self, provider_id: str, subject: str) -> Person | None:
-        """Load whom a provider knows by this subject."""
+    async def load_person_by_subject(self, namespace: str, subject: str) -> Person | None:
+        """Load who is known by this subject."""
         of_subject = select(identities.c.person_id).where(
-            identities.c.provider_id == provider_id, identities.c.subject == subject
+            identities.c.namespace == namespace, identities.c.subject == subject
         )
         async with self._database.reading() as connection:
             rows = await connection.execute(select(*_PERSON).where(persons.c.id.in_(of_subject)))
             return _person(rows.one_or_none())
 
-    async def create_person_with_subject(
-        self, *, new_id: str, email: str, name: str, provider_id: str, subject: str, now: int
-    ) -> Person | None:
-        """Make a person with a subject in one transaction; the unique keys of both decide who comes first."""
-        email = folded_email(email)
-        row = {"id": new_id, "email": email, "name": name, "created_at": now, "last_login_at": now}
-        link = {"provider_id": provider_id, "subject": subject, "person_id": new_id, "created_at": now}
-        try:
-            async with self._database.writing() as connection:
-                await connection.execute(persons.insert().values(**row, disabled=False, wrong_in_a_row=0))
-                await connection.execute(identities.insert().values(**link))
-        except exc.IntegrityError:
-            return None
-        return Person(new_id, email, name, now, now)
-
-    async def add_subject(self, person_id: str, *, provider_id: str, subject: str, now: int) -> bool:
-        """Join a subject to a person."""
+    async def add_subject(self, person_id: str, *, namespace: str, subject: str, only_as_first: bool, now: int) -> bool:
+        """Make a subject this person's; whoever adds one, or an authenticator, locks the person's row first."""
         insert = self._database.insert(identities).values(
-            provider_id=provider_id, subject=subject, person_id=person_id, created_at=now
+            namespace=namespace, subject=subject, person_id=person_id, created_at=now
+        )
+        async with self._database.writing() as connection:
+            person = select(persons.c.id).where(persons.c.id == person_id).with_for_update()
+            if (await connection.execute(person)).one_or_none() is None:
+                raise NotFound(Reason.NOT_FOUND, "there is no such person")
+            if only_as_first:
+                for table in (identities, authenticators):
+                    found = await connection.execute(
+                        select(table.c.person_id).where(table.c.person_id == person_id).limit(1)
+                    )
+                    if found.one_or_none() is not None:
+                        return False
+            done = await connection.execute(insert.on_conflict_do_nothing())
+            return done.rowcount == 1
+
+    async def save_last_login(self, person_id: str, *, name: str, now: int) -> None:
+        """Write when a person logged in last, and how they are called now."""
+        values: dict[str, int | str] = {"last_login_at": now, **({"name": name} if name else {})}
+        async with self._database.writing() as connection:
+            await connection.execute(update(persons).where(persons.c.id == person_id).values(values))
+
+    async def save_person_email(self, person_id: str, email: str) -> bool:
+        """Give a person another address; the unique key decides who has it."""
+        email = folded_email(email)
+        stale = delete(identities).where(
+            identities.c.person_id == person_id,
+            identities.c.namespace.in_([source.value for source in ADDRESS_SOURCES]),
+            identities.c.subject != email,
         )
         try:
             async with self._database.writing() as connection:
-                done = await connection.execute(insert.on_conflict_do_nothing())
+                done = await connection.execute(update(persons).where(persons.c.id == person_id).values(email=email))
+                await connection.execute(stale)
                 return done.rowcount == 1
-        except exc.IntegrityError as error:
-            raise NotFound(Reason.NOT_FOUND, "there is no such person") from error
+        except exc.IntegrityError:
+            return False
 
     async def load_person(self, person_id: str) -> Person | None:
         """Load by id."""

@@ -12,11 +12,19 @@ from secondgate.store.sql.audit import SqlAudit
 from secondgate.store.sql.authenticators import SqlAuthenticators
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.people import SqlPeople
+from secondgate.store.sql.service_tokens import SqlServiceTokens
 from secondgate.store.sql.signing_keys import SqlSigningKeys
 
 
 class SqlDurableStore(
-    SqlPeople, SqlAuthenticators, SqlAttempts, SqlAudit, SqlSigningKeys, SqlAccessObjects, SqlApiTokens
+    SqlPeople,
+    SqlAuthenticators,
+    SqlAttempts,
+    SqlAudit,
+    SqlSigningKeys,
+    SqlServiceTokens,
+    SqlAccessObjects,
+    SqlApiTokens,
 ):
     """The durable store in a migrated `database`, its secrets sealed by `sealer`."""
 

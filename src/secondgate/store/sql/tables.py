@@ -69,7 +69,7 @@ persons = Table(
 identities = Table(
     "identities",
     metadata,
-    Column("provider_id", StorableText, primary_key=True),
+    Column("namespace", StorableText, primary_key=True),
     Column("subject", StorableText, primary_key=True),
     Column("person_id", StorableText, ForeignKey("persons.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created_at", BigInteger, nullable=False),
@@ -153,6 +153,17 @@ api_tokens = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("last_used_at", BigInteger),
+)
+
+service_tokens = Table(
+    "service_tokens",
+    metadata,
+    Column("id", StorableText, primary_key=True),
+    Column("name", StorableText, nullable=False, unique=True),
+    Column("client_id", StorableText, nullable=False, unique=True),
+    Column("secret_hash", StorableText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
 )
 
 audit_events = Table(

@@ -1,0 +1,14 @@
+"""The calls of the API, one module a resource."""
+
+from __future__ import annotations
+
+from secondgate.admin.calls import Call
+from secondgate.admin.resources import groups, identity_providers, lists, organizations, policies
+
+CALLS: tuple[Call, ...] = (
+    *organizations.CALLS,
+    *identity_providers.CALLS,
+    *groups.CALLS,
+    *policies.CALLS,
+    *lists.CALLS,
+)

@@ -1,0 +1,45 @@
+"""Identity providers: `/access/identity_providers`. Their secrets go in and never come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from secondgate.access.introspection import secret_keys
+from secondgate.access.shapes import IdentityProviderConfigShape, IdentityProviderShape
+from secondgate.admin.objects import Resource, base_answer, replaced
+from secondgate.administration.documents import Documents
+from secondgate.model.access_object import AccessObject, ObjectKind
+from secondgate.model.api_token import Permission
+
+_SECRETS = frozenset(secret_keys(IdentityProviderConfigShape))
+
+
+def _answer(documents: Documents, one: AccessObject) -> dict[str, Any]:
+    answer = base_answer(documents, one)
+    config = answer.get("config")
+    shown = config if isinstance(config, Mapping) else {}
+    return {**answer, "config": {name: value for name, value in shown.items() if name not in _SECRETS}}
+
+
+def _merged(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
+    """Give a provider after a PUT: a `config` without its secrets, as it was read, keeps them."""
+    merged = replaced(old, body)
+    before, after = old.get("config"), merged.get("config")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        kept = {name: value for name, value in before.items() if name in _SECRETS}
+        merged["config"] = {**kept, **after}
+    return merged
+
+
+IDENTITY_PROVIDERS = Resource(
+    kind=ObjectKind.IDENTITY_PROVIDER,
+    path="/accounts/{account_id}/access/identity_providers",
+    noun="identity provider",
+    shape=IdentityProviderShape,
+    reading=Permission.ORGANIZATIONS_READ,
+    writing=Permission.ORGANIZATIONS_WRITE,
+    answer=_answer,
+    merge=_merged,
+)
+CALLS = IDENTITY_PROVIDERS.calls()
