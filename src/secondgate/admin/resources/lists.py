@@ -8,8 +8,8 @@ from typing import Any
 
 from secondgate.access.shapes import ItemShape, ListShape
 from secondgate.admin.calls import ApiRequest, Call, Json, Listed, timestamp
-from secondgate.admin.objects import Resource, base_answer, created, replaced
-from secondgate.admin.schemas import TIMES, request_schema, result_schema
+from secondgate.admin.objects import Resource, base_answer, replaced
+from secondgate.admin.schemas import request_schema, result_schema
 from secondgate.administration.documents import Documents
 from secondgate.administration.managed import Change
 from secondgate.errors import Malformed
@@ -163,4 +163,3 @@ CALLS = (
         is_list=True,
     ),
 )
-__all__ = ["CALLS", "LISTS", "TIMES", "created"]

@@ -71,9 +71,9 @@ async def _change(request: ApiRequest, merge_into: Any) -> dict[str, Any]:  # no
 
     def decide(documents: Documents) -> Change:
         old = documents.find(_KIND, ORGANIZATION_ID)
-        sent = {
-            name: value for name, value in request.body.items() if name != "auth_domain" or value != _domain(request)
-        }
+        sent = dict(request.body)
+        if sent.get("auth_domain") == _domain(request):  # as it was read: it follows from public_url
+            del sent["auth_domain"]
         document = merge_into(old.document if old else {}, sent)
         made_at = old.created_at if old else now
         return Change(_KIND, ORGANIZATION_ID, AccessObject(_KIND, ORGANIZATION_ID, document, made_at, now))

@@ -13,18 +13,20 @@ from secondgate.model.api_token import Permission
 
 def _answer(documents: Documents, one: AccessObject) -> dict[str, Any]:
     names = {one.id, str(one.document.get("name", ""))}
-    count = sum(
-        any(_reference(policy) in names for policy in application.document.get("policies") or ())
-        for application in documents.of(ObjectKind.APPLICATION)
-    )
-    return {**base_answer(documents, one), "reusable": True, "app_count": count}
+    users = [other for other in documents.of(ObjectKind.APPLICATION) if names & set(map(_reference, _policies(other)))]
+    return {**base_answer(documents, one), "reusable": True, "app_count": len(users)}
 
 
-def _reference(policy: object) -> object:
-    """Give what an application's policy refers to; None for one of its own."""
+def _policies(application: AccessObject) -> list[object]:
+    policies = application.document.get("policies")
+    return policies if isinstance(policies, list) else []
+
+
+def _reference(policy: object) -> str:
+    """Give what an application's policy refers to; nothing for one of its own."""
     if isinstance(policy, dict):
-        return policy.get("id") if policy.keys() <= {"id", "precedence"} else None
-    return policy
+        return str(policy.get("id")) if policy.keys() <= {"id", "precedence"} else ""
+    return str(policy)
 
 
 POLICIES = Resource(
