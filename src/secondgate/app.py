@@ -36,8 +36,10 @@ from secondgate.portal.pages import Choice, Frame, MessageKind, MessagePage, ren
 from secondgate.portal.server import make_portal
 from secondgate.protocol.identity_headers import IdentityHeaders
 from secondgate.protocol.jwt import KeyRing, new_signing_key
+from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.webauthn import RelyingParty
 from secondgate.proxied import ProxyTrust
+from secondgate.store.authenticator_models import AuthenticatorModels, learn_models
 from secondgate.store.embedded import EmbeddedLiveStore
 from secondgate.store.mail import OutboxMailer, SmtpMailer
 from secondgate.store.opening import Opened, open_durable
@@ -89,7 +91,11 @@ class CurrentAccess:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, clock: Clock = time.time, access: Callable[[], Access] | None = None
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    access: Callable[[], Access] | None = None,
+    models: Callable[[], Metadata] | None = None,
 ) -> AsyncIterator[Services]:
     """Open the stores and make the flows' services; closes them in the end.
 
@@ -117,6 +123,7 @@ async def open_services(
             documents=ProviderDocuments(outgoing, clock=clock),
             keys=keys,
             relying_party=RelyingParty(settings.portal_host, settings.access.organization.name, settings.portal_origin),
+            authenticator_metadata=models or AuthenticatorModels(settings.webauthn.metadata_file, clock=clock),
             mac_key=opened.sealer.derive("browser-mac"),
             clock=clock,
             random_bytes=os.urandom,
@@ -150,6 +157,11 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: _reload(current, config, settings))
     async with open_services(settings, clock=clock, access=current) as services, _kept_fresh(services):
+        learn_models(
+            services.authenticator_metadata,
+            required_aaguids=current().rulebook.organization.mfa.required_aaguids,
+            has_file=settings.webauthn.metadata_file is not None,
+        )
         runners = []
         try:
             for name, app in _listeners(settings, services).items():

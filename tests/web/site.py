@@ -19,6 +19,7 @@ from secondgate.app import Background, CurrentAccess, _listeners, _reload, new_r
 from secondgate.config import Settings, load
 from secondgate.flows.services import Services
 from secondgate.model.audit import AuditEvent
+from secondgate.protocol.metadata import Metadata
 from tests.web.wire import Answer, Fields, request_bytes, send
 
 START = 1_800_000_000
@@ -217,8 +218,13 @@ def original(dialect: str, url: str, method: str = "GET") -> list[tuple[str, str
 
 
 @asynccontextmanager
-async def open_site(folder: Path, change: Callable[[dict[str, Any]], None]) -> AsyncIterator[Site]:
-    """Compose and start everything as the program does; `change` alters the configuration first."""
+async def open_site(
+    folder: Path, change: Callable[[dict[str, Any]], None], *, models: Callable[[], Metadata] | None = None
+) -> AsyncIterator[Site]:
+    """Compose and start everything as the program does; `change` alters the configuration first.
+
+    `models` gives the metadata of authenticators, instead of the edition that is installed.
+    """
     configuration = document(folder)
     change(configuration)
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
@@ -227,7 +233,7 @@ async def open_site(folder: Path, change: Callable[[dict[str, Any]], None]) -> A
     settings = load(str(path), {})
     current = CurrentAccess(compile_access(settings.access, account_id=settings.account_id))
     clock = Clock()
-    async with open_services(settings, clock=clock, access=current) as services:
+    async with open_services(settings, clock=clock, access=current, models=models) as services:
         apps = _listeners(settings, services)
         runners = {name: new_runner(app) for name, app in apps.items()}
         try:

@@ -103,7 +103,7 @@ def _unloadable(
     """With `0m` an MFA is good for one login: checked at every request, it would be asked for at each of them."""
     if effective_check(shapes.organization, application) is not MfaCheck.EVERY_REQUEST:
         return
-    organization = compile_organization(shapes.organization)
+    organization = compile_organization(shapes.organization, required_aaguids=None)
     for number, policy in enumerate(application.policies):
         if policy.decision is not PolicyAction.ALLOW:
             continue

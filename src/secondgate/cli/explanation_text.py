@@ -89,6 +89,7 @@ def explanation_lines(question: Question, explanation: Explanation) -> Iterator[
         yield "  some policies look at the address: give one with --ip"
     if explanation.requirement is not None:
         yield from _requirement_lines(explanation.requirement, application.mfa_check)
+        yield from _model_lines(explanation.required_aaguids)
     elif explanation.no_mfa is not None:
         yield f"MFA          {_NO_MFA[explanation.no_mfa]}"
     yield "MFA sessions" + ("" if question.mfa else " none")
@@ -125,6 +126,7 @@ def explanation_data(question: Question, explanation: Explanation) -> Mapping[st
         "policies": [_policy_data(judged) for judged in explanation.policies],
         "mfa": None if explanation.requirement is None else _requirement_data(explanation.requirement),
         "no_mfa_because": explanation.no_mfa,
+        "required_aaguids": None if explanation.required_aaguids is None else sorted(explanation.required_aaguids),
         "mfa_sessions": [
             {"method": one.method, "at": one.at, "device": one.device_id, "authenticator_id": one.authenticator_id}
             for one in question.mfa
@@ -159,6 +161,14 @@ def _requirement_lines(requirement: MfaRequirement, check: MfaCheck) -> Iterator
     yield f"MFA          required by the {requirement.required_from}"
     yield f"     allowed_authenticators: {methods} (from the {requirement.methods_from}), checked at every request"
     yield f"     session_duration: {age} (from the {requirement.max_age_from}), checked {when}"
+
+
+def _model_lines(required_aaguids: frozenset[str] | None) -> Iterator[str]:
+    if required_aaguids is not None:
+        count = len(required_aaguids)
+        models = "one model" if count == 1 else f"{count} models"
+        yield f"     required_aaguids: new security keys and biometrics must be of {models}; the identity provider's"
+        yield "     own MFA does not count, as it does not tell the model"
 
 
 def _age_text(age_s: int) -> str:

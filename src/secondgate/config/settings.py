@@ -256,6 +256,12 @@ class IdentitySettings(Section):
     jwt: tuple[JwtIdentitySettings, ...] = ()
 
 
+class WebAuthnSettings(Section):
+    """Security keys and biometrics. `metadata_file` is a BLOB of FIDO Metadata, instead of the installed edition."""
+
+    metadata_file: Folder | None = None
+
+
 class ResponseHeaderSettings(Section):
     """The header fields in which applications are told who somebody is."""
 
@@ -280,6 +286,7 @@ class Settings(Section):
     mail: MailSettings | None = None
     identity: IdentitySettings = IdentitySettings()
     identity_headers: ResponseHeaderSettings = ResponseHeaderSettings()
+    webauthn: WebAuthnSettings = WebAuthnSettings()
     signing_algorithm: SigningAlgorithm = SigningAlgorithm.ES256
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access: AccessShapes = AccessShapes()

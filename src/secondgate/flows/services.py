@@ -13,6 +13,7 @@ from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.model.access import Access
 from secondgate.model.audit import AuditEvent
 from secondgate.protocol.jwt import KeyRing
+from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.webauthn import RelyingParty
 from secondgate.store.ports import AttemptLimits, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
@@ -35,7 +36,8 @@ class Spawn(Protocol):
 class Services:
     """Stores, keys, clock and randomness.
 
-    `access` gives the settings of this moment. `origin_of` gives the origin of an application's host.
+    `authenticator_metadata` gives what is known of models of authenticators; it is asked only where models are
+    required. `access` gives the settings of this moment. `origin_of` gives the origin of an application's host.
     `mac_key` authenticates what browsers hand back (CSRF tokens) and hides PINs at rest.
     """
 
@@ -51,6 +53,7 @@ class Services:
     documents: ProviderDocuments
     keys: KeyRing
     relying_party: RelyingParty
+    authenticator_metadata: Callable[[], Metadata]
     mac_key: bytes = field(repr=False)
     clock: Callable[[], float]
     random_bytes: Callable[[int], bytes]

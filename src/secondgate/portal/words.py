@@ -38,6 +38,10 @@ _WORDS = {
     Reason.ALREADY_ENROLLED: "You have an authenticator app already. Remove it before you set up another.",
     Reason.NOT_FIRST: "Another MFA device was added meanwhile. Verify with it first.",
     Reason.CREDENTIAL_TAKEN: "This device is enrolled already.",
+    Reason.ATTESTATION: (
+        "This device did not prove that it is of a model that your organization lists. Only listed ones can be added: "
+        "use one of those, or ask an administrator."
+    ),
     Reason.ATTACHMENT: "This device is of another kind than you chose. Go back and choose its kind.",
     Reason.USER_VERIFICATION: "The device did not check that it is you. Set up its screen lock or PIN, and try again.",
     Reason.SESSION_ENDED: "You were logged out meanwhile. Log in again.",

@@ -23,6 +23,7 @@ def test_the_schema_is_json_and_names_every_setting() -> None:
         "mail",
         "identity",
         "identity_headers",
+        "webauthn",
         "signing_algorithm",
         "log_level",
         "access",

@@ -41,6 +41,7 @@ from secondgate.model.policy import Criteria, EmailDomain, Policy, PolicyAction,
 from secondgate.model.secret import Secret
 from secondgate.model.session import ApplicationSession, Login
 from secondgate.protocol.jwt import KeyRing, new_signing_key
+from secondgate.protocol.metadata import Metadata, packaged_metadata
 from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.protocol.webauthn import RelyingParty
 from secondgate.store.ports import DurableStore, LiveStore
@@ -113,6 +114,7 @@ class World:
     )
     applications: tuple[Application, ...] = (application(),)
     administrators: Criteria | None = None
+    metadata: Metadata = field(default_factory=packaged_metadata)
     random: list[bytes] = field(default_factory=list)
     spawned: list[Coroutine[None, None, None]] = field(default_factory=list)
 
@@ -138,6 +140,7 @@ class World:
                 [new_signing_key(SigningAlgorithm.ES256, now=START, name="mfa.example.com", random_bytes=os.urandom)]
             ),
             relying_party=RP,
+            authenticator_metadata=lambda: self.metadata,
             mac_key=os.urandom(32),
             clock=self.clock,
             random_bytes=self.random_bytes,
