@@ -24,8 +24,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from secondgate.access import compile_access
 from secondgate.admin.health import make_admin
 from secondgate.config import ListenAddress, Settings, load
-from secondgate.errors import InvalidConfiguration, StartRefused, Unavailable
+from secondgate.errors import InvalidConfiguration, StartRefused
+from secondgate.flows.machines import KnownServiceTokens
+from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
+from secondgate.flows.refresh import kept_fresh
 from secondgate.flows.services import Services
 from secondgate.gate.server import Gate, IdentityHeaderNames, make_gate
 from secondgate.logs import configure_logs
@@ -51,7 +54,6 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
-KEYS_READ_EVERY_S = 5.0
 MAX_FIELD_BYTES = 128 * 1024
 Clock = Callable[[], float]
 
@@ -108,8 +110,10 @@ async def open_services(
     )
     live = _live_store(settings, opened, clock)
     outgoing = HttpOutgoing()
+    jwts = PresentedJwts([jwt.source() for jwt in settings.identity.jwt], outgoing, clock=clock)
     try:
         keys = await _key_ring(settings, opened, now=int(clock()))
+        service_tokens = KnownServiceTokens(await opened.durable.list_service_tokens())
         yield Services(
             portal_origin=settings.portal_origin,
             origin_of=settings.application_origin,
@@ -121,6 +125,7 @@ async def open_services(
             mailer=_mailer(settings, clock),
             outgoing=outgoing,
             documents=ProviderDocuments(outgoing, clock=clock),
+            jwts=jwts,
             keys=keys,
             relying_party=RelyingParty(settings.portal_host, settings.access.organization.name, settings.portal_origin),
             authenticator_metadata=models or AuthenticatorModels(settings.webauthn.metadata_file, clock=clock),
@@ -128,9 +133,11 @@ async def open_services(
             clock=clock,
             random_bytes=os.urandom,
             spawn=background,
+            service_tokens=service_tokens,
         )
     finally:
         await background.drain()
+        await jwts.close()
         await outgoing.close()
         await live.close()
         await opened.durable.close()
@@ -156,7 +163,9 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: _reload(current, config, settings))
-    async with open_services(settings, clock=clock, access=current) as services, _kept_fresh(services):
+    async with open_services(settings, clock=clock, access=current) as services, kept_fresh(services):
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(current, config, settings, services.jwts))
+        services.jwts.renew_keys()
         learn_models(
             services.authenticator_metadata,
             required_aaguids=current().rulebook.organization.mfa.required_aaguids,
@@ -238,6 +247,7 @@ def _listeners(settings: Settings, services: Services) -> dict[str, web.Applicat
             )
             for h in settings.identity.headers
         ),
+        services.jwts.sources,
     )
     names = settings.identity_headers
     gate = Gate(
@@ -270,7 +280,12 @@ def _refusal_page(services: Services, application: Application | None) -> str:
     )
 
 
-def _reload(current: CurrentAccess, config: tuple[str, Mapping[str, str]] | None, running: Settings) -> None:
+def _reload(
+    current: CurrentAccess,
+    config: tuple[str, Mapping[str, str]] | None,
+    running: Settings,
+    jwts: PresentedJwts | None = None,
+) -> None:
     if config is None:
         return
     try:
@@ -281,6 +296,8 @@ def _reload(current: CurrentAccess, config: tuple[str, Mapping[str, str]] | None
         log.error("reload.refused", problems=[str(problem) for problem in problems])  # noqa: TRY400 - named in full
         return
     current.replace(access)
+    if jwts is not None:
+        jwts.renew_keys()
     waiting = [
         name
         for name in type(running).model_fields
@@ -305,35 +322,6 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
     if mail.smtp is None:
         return None
     return SmtpMailer(mail.smtp.reveal(), sender=mail.from_, clock=clock, tls_context=ssl.create_default_context())
-
-
-@asynccontextmanager
-async def _kept_fresh(services: Services) -> AsyncIterator[None]:
-    """Read the signing keys again and again: another replica may have made one."""
-
-    async def read_again() -> None:
-        while True:
-            await asyncio.sleep(KEYS_READ_EVERY_S)
-            try:
-                await refresh_keys(services)
-            except Unavailable as error:
-                log.warning("keys.unavailable", reason=str(error))
-
-    task = asyncio.ensure_future(read_again())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def refresh_keys(services: Services) -> None:
-    """Work with the signing keys that are stored now. Raises Unavailable."""
-    stored = await services.durable.list_signing_keys()
-    if stored and tuple(key.kid for key in stored) != services.keys.kids:
-        services.keys.replace(stored)
-        log.info("keys.replaced", kids=services.keys.kids)
 
 
 async def _key_ring(settings: Settings, opened: Opened, *, now: int) -> KeyRing:

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import structlog
 
+from secondgate.flows.machines import KnownServiceTokens, MachineAssertions
+from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.model.access import Access
 from secondgate.model.audit import AuditEvent
@@ -51,6 +53,7 @@ class Services:
     mailer: Mailer | None
     outgoing: Outgoing
     documents: ProviderDocuments
+    jwts: PresentedJwts
     keys: KeyRing
     relying_party: RelyingParty
     authenticator_metadata: Callable[[], Metadata]
@@ -59,6 +62,8 @@ class Services:
     random_bytes: Callable[[int], bytes]
     spawn: Spawn
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+    service_tokens: KnownServiceTokens = field(default_factory=KnownServiceTokens)
+    machine_assertions: MachineAssertions = field(default_factory=MachineAssertions)
 
     def now(self) -> int:
         """Give the time in whole Unix seconds."""
