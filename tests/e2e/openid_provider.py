@@ -41,11 +41,13 @@ class OpenIdProvider:
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
-        """Start it, or start it again: with new keys, and knowing nobody's session."""
+        """Start it, or start it again: with the same key, and knowing nobody's session."""
+        self.stop()
         node = shutil.which("node")
         if node is None or not MODULES.is_dir():
             raise RuntimeError("Node.js or the OpenID provider is missing: run ./tests/run e2e once")
         self.folder.mkdir(exist_ok=True)
+        (self.folder / "end").unlink(missing_ok=True)
         self._write_accounts()
         settings = {
             "modules": str(MODULES),
@@ -54,6 +56,8 @@ class OpenIdProvider:
             "clients": self.clients,
             "accounts": str(self.folder / "accounts.json"),
             "clock": str(self.clock),
+            "key": str(self.folder / "key.json"),
+            "end": str(self.folder / "end"),
             "claims_in_id_token": self.claims_in_id_token,
             "password": PASSWORD,
         }
@@ -67,6 +71,10 @@ class OpenIdProvider:
         """Stop it: nobody listens then."""
         if self._running is not None:
             self._running.stop()
+
+    def die_at(self, path: str) -> None:
+        """Let it die when it is next asked for a path, without an answer."""
+        (self.folder / "end").write_text(path)
 
     def knows(
         self, login: str, claims: Mapping[str, object], *, amr: Sequence[str] | None = None, auth_age_s: int = 0
