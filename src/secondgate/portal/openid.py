@@ -36,6 +36,7 @@ _OWN_WORDS = frozenset(
         Reason.OTHER_BROWSER,
         Reason.UNKNOWN_OR_USED,
         Reason.PERSON_DISABLED,
+        Reason.SESSION_ENDED,
     )
 )
 
