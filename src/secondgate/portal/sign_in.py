@@ -21,7 +21,8 @@ from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, see_other
-from secondgate.portal.journey import ADD_DEVICE, after_identity, parse_purpose, path
+from secondgate.portal.joining import refuse
+from secondgate.portal.journey import ADD_DEVICE, JOIN_HEADERS, after_identity, parse_purpose, path
 from secondgate.portal.openid import go_to_provider
 from secondgate.portal.pages import Choice, LoginPage, MessageKind, MessagePage, PinPage
 from secondgate.portal.providers import provider_of, providers_of
@@ -48,8 +49,11 @@ async def show_login(request: web.Request) -> web.StreamResponse:
     context = context_of(request)
     login_request = context.login_request(request.query.get("request"))
     purpose = parse_purpose(request.query.get("purpose"))
-    if await _sign_in_whom_the_request_names(context):
-        return see_other(path("/login", login_request, purpose=purpose))
+    try:
+        if purpose != JOIN_HEADERS and await _sign_in_whom_the_request_names(context):
+            return see_other(path("/login", login_request, purpose=purpose))
+    except Forbidden as error:
+        return await refuse(context, context.arrival.identity(), error, IdentitySource.HEADERS)
     if context.login is None:
         return await _begin_login(context, login_request, purpose)
     if login_request is None or purpose:
@@ -148,7 +152,10 @@ async def submit_pin(request: web.Request) -> web.StreamResponse:
         if email is None or error.reason is Reason.EXPIRED:
             return page(_pin_form(step, error=words_for(error)), status=status_of(error))
         return page(_pin_page(step, email, error=words_for(error)), status=status_of(error))
-    step.context.keep(await sign_in(services, browser, identity))
+    try:
+        step.context.keep(await sign_in(services, browser, identity))
+    except Forbidden as error:
+        return await refuse(step.context, identity, error, step.provider.id)
     return see_other(after_identity(step.request, step.purpose))
 
 
@@ -213,7 +220,7 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
 
 async def _begin_login(context: Context, request: LoginRequest | None, purpose: str) -> web.StreamResponse:
     """Show the ways to log in, or go straight on where the application or the organization wants it and one is left."""
-    providers = providers_of(context, request)
+    providers = [one for one in providers_of(context, request) if purpose != f"join-{one.id}"]
     application = context.application(request)
     goes_on = context.services.access().rulebook.organization.auto_redirect_to_identity
     if application is not None and application.auto_redirect_to_identity:
@@ -228,6 +235,7 @@ async def _begin_login(context: Context, request: LoginRequest | None, purpose: 
     shown = LoginPage(
         frame=context.frame(request),
         purpose=purpose,
+        notice="Log in the way that you used before." if purpose.startswith("join-") else "",
         application=application.name if application else "",
         pin_action=f"/login/{form.id}" if form else "",
         providers=choices,
