@@ -21,23 +21,28 @@ import uvloop
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from secondgate.access import compile_access
-from secondgate.admin.health import make_admin
+from secondgate.admin.calls import Administration
+from secondgate.admin.server import make_admin
+from secondgate.administration.managed import ManagedAccess
 from secondgate.config import ListenAddress, Settings, load
-from secondgate.errors import InvalidConfiguration, StartRefused, Unavailable
+from secondgate.errors import InvalidConfiguration, StartRefused
+from secondgate.flows.machines import KnownServiceTokens
+from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
+from secondgate.flows.refresh import kept_fresh
 from secondgate.flows.services import Services
 from secondgate.gate.server import Gate, IdentityHeaderNames, make_gate
 from secondgate.logs import configure_logs
-from secondgate.model.access import Access
 from secondgate.model.application import Application
 from secondgate.portal.context import Portal
 from secondgate.portal.pages import Choice, Frame, MessageKind, MessagePage, render
 from secondgate.portal.server import make_portal
 from secondgate.protocol.identity_headers import IdentityHeaders
 from secondgate.protocol.jwt import KeyRing, new_signing_key
+from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.webauthn import RelyingParty
 from secondgate.proxied import ProxyTrust
+from secondgate.store.authenticator_models import AuthenticatorModels, learn_models
 from secondgate.store.embedded import EmbeddedLiveStore
 from secondgate.store.mail import OutboxMailer, SmtpMailer
 from secondgate.store.opening import Opened, open_durable
@@ -49,7 +54,6 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
-KEYS_READ_EVERY_S = 5.0
 MAX_FIELD_BYTES = 128 * 1024
 Clock = Callable[[], float]
 
@@ -72,42 +76,38 @@ class Background:
             await asyncio.wait(self._tasks, timeout=DRAIN_S)
 
 
-class CurrentAccess:
-    """The settings of this moment; `replace` is all that a reload does."""
-
-    def __init__(self, access: Access) -> None:
-        self._access = access
-
-    def __call__(self) -> Access:
-        """Give them."""
-        return self._access
-
-    def replace(self, access: Access) -> None:
-        """Take others from the next request on."""
-        self._access = access
-
-
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, clock: Clock = time.time, access: Callable[[], Access] | None = None
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    managed: ManagedAccess | None = None,
+    file: str = "the configuration",
+    models: Callable[[], Metadata] | None = None,
 ) -> AsyncIterator[Services]:
     """Open the stores and make the flows' services; closes them in the end.
 
-    Raises InvalidConfiguration, StartRefused, Unavailable.
+    `file` is what the configuration was read from. Raises InvalidConfiguration, StartRefused, Unavailable.
     """
-    current = access or CurrentAccess(compile_access(settings.access, account_id=settings.account_id))
+    managed = managed or ManagedAccess(account_id=settings.account_id)
+    if settings.manages_access:
+        managed.manage_by_file(settings.access, file=file, now=int(clock()))
     background = Background()
     opened = await open_durable(
         data_dir=settings.storage.data_dir, database_url=settings.storage.database.reveal(), now=int(clock())
     )
     live = _live_store(settings, opened, clock)
     outgoing = HttpOutgoing()
+    jwts = PresentedJwts([jwt.source() for jwt in settings.identity.jwt], outgoing, clock=clock)
     try:
+        if not settings.manages_access:
+            await managed.manage_by_store(opened.durable)
         keys = await _key_ring(settings, opened, now=int(clock()))
+        service_tokens = KnownServiceTokens(await opened.durable.list_service_tokens())
         yield Services(
             portal_origin=settings.portal_origin,
             origin_of=settings.application_origin,
-            access=current,
+            access=managed,
             durable=opened.durable,
             live=live,
             sessions=Sessions(live),
@@ -115,15 +115,21 @@ async def open_services(
             mailer=_mailer(settings, clock),
             outgoing=outgoing,
             documents=ProviderDocuments(outgoing, clock=clock),
+            jwts=jwts,
             keys=keys,
-            relying_party=RelyingParty(settings.portal_host, settings.access.organization.name, settings.portal_origin),
+            relying_party=RelyingParty(
+                settings.portal_host, managed().rulebook.organization.name, settings.portal_origin
+            ),
+            authenticator_metadata=models or AuthenticatorModels(settings.webauthn.metadata_file, clock=clock),
             mac_key=opened.sealer.derive("browser-mac"),
             clock=clock,
             random_bytes=os.urandom,
             spawn=background,
+            service_tokens=service_tokens,
         )
     finally:
         await background.drain()
+        await jwts.close()
         await outgoing.close()
         await live.close()
         await opened.durable.close()
@@ -143,16 +149,25 @@ async def serve(
     started: Callable[[], None] | None = None,
 ) -> None:
     """Serve in the running loop until SIGTERM or SIGINT; `started` is called when all three listeners answer."""
-    current = CurrentAccess(compile_access(settings.access, account_id=settings.account_id))
+    managed = ManagedAccess(account_id=settings.account_id)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(current, config, settings))
-    async with open_services(settings, clock=clock, access=current) as services, _kept_fresh(services):
+    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(managed, config, settings))
+    file = config[0] if config else "the configuration"
+    opened = open_services(settings, clock=clock, managed=managed, file=file)
+    async with opened as services, kept_fresh(services, also=managed.refresh):
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(managed, config, settings, services.jwts))
+        services.jwts.renew_keys()
+        learn_models(
+            services.authenticator_metadata,
+            required_aaguids=managed().rulebook.organization.mfa.required_aaguids,
+            has_file=settings.webauthn.metadata_file is not None,
+        )
         runners = []
         try:
-            for name, app in _listeners(settings, services).items():
+            for name, app in _listeners(settings, services, managed).items():
                 runner = new_runner(app)
                 await runner.setup()
                 runners.append(runner)
@@ -216,7 +231,7 @@ async def _listen(runner: web.AppRunner, name: str, address: ListenAddress) -> N
         raise StartRefused(f"listen.{name}: cannot listen on {address}: {reason}; choose another address") from error
 
 
-def _listeners(settings: Settings, services: Services) -> dict[str, web.Application]:
+def _listeners(settings: Settings, services: Services, managed: ManagedAccess) -> dict[str, web.Application]:
     trust = ProxyTrust(
         settings.trusted_proxies,
         settings.proxy_secret,
@@ -224,6 +239,7 @@ def _listeners(settings: Settings, services: Services) -> dict[str, web.Applicat
             IdentityHeaders(h.email, h.name or "", h.groups or "", h.groups_separator, h.amr or "", h.auth_time or "")
             for h in settings.identity.headers
         ),
+        services.jwts.sources,
     )
     names = settings.identity_headers
     gate = Gate(
@@ -234,7 +250,8 @@ def _listeners(settings: Settings, services: Services) -> dict[str, web.Applicat
         refusal_page=lambda application: _refusal_page(services, application),
     )
     portal = Portal(services, trust, settings.portal_host, settings.secure)
-    listeners = {"gate": make_gate(gate), "portal": make_portal(portal), "admin": make_admin(services)}
+    administration = Administration(services, managed, settings.account_id, settings.portal_host)
+    listeners = {"gate": make_gate(gate), "portal": make_portal(portal), "admin": make_admin(administration)}
     for app in listeners.values():
         app.on_response_prepare.append(_name_server)
     return listeners
@@ -256,22 +273,32 @@ def _refusal_page(services: Services, application: Application | None) -> str:
     )
 
 
-def _reload(current: CurrentAccess, config: tuple[str, Mapping[str, str]] | None, running: Settings) -> None:
+def _reload(
+    managed: ManagedAccess,
+    config: tuple[str, Mapping[str, str]] | None,
+    running: Settings,
+    jwts: PresentedJwts | None = None,
+) -> None:
     if config is None:
         return
     try:
         settings = load(*config)
-        access = compile_access(settings.access, account_id=settings.account_id)
+        if settings.manages_access and running.manages_access:
+            managed.manage_by_file(settings.access, file=config[0], now=int(time.time()))
     except (InvalidConfiguration, OSError) as error:
         problems = error.problems if isinstance(error, InvalidConfiguration) else (error,)
         log.error("reload.refused", problems=[str(problem) for problem in problems])  # noqa: TRY400 - named in full
         return
-    current.replace(access)
+    access = managed()
+    if jwts is not None:
+        jwts.renew_keys()
     waiting = [
         name
         for name in type(running).model_fields
         if name != "access" and getattr(settings, name) != getattr(running, name)
     ]
+    if settings.manages_access != running.manages_access:
+        waiting.append("access")
     if waiting:
         log.warning("reload.needs_restart", settings=waiting)
     log.info("reload.done", version=access.version[:12], applications=len(access.applications))
@@ -291,35 +318,6 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
     if mail.smtp is None:
         return None
     return SmtpMailer(mail.smtp.reveal(), sender=mail.from_, clock=clock, tls_context=ssl.create_default_context())
-
-
-@asynccontextmanager
-async def _kept_fresh(services: Services) -> AsyncIterator[None]:
-    """Read the signing keys again and again: another replica may have made one."""
-
-    async def read_again() -> None:
-        while True:
-            await asyncio.sleep(KEYS_READ_EVERY_S)
-            try:
-                await refresh_keys(services)
-            except Unavailable as error:
-                log.warning("keys.unavailable", reason=str(error))
-
-    task = asyncio.ensure_future(read_again())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def refresh_keys(services: Services) -> None:
-    """Work with the signing keys that are stored now. Raises Unavailable."""
-    stored = await services.durable.list_signing_keys()
-    if stored and tuple(key.kid for key in stored) != services.keys.kids:
-        services.keys.replace(stored)
-        log.info("keys.replaced", kids=services.keys.kids)
 
 
 async def _key_ring(settings: Settings, opened: Opened, *, now: int) -> KeyRing:

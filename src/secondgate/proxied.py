@@ -14,9 +14,11 @@ from aiohttp import web
 from secondgate.errors import Forbidden, Malformed, Reason
 from secondgate.model.person import Identity
 from secondgate.model.policy import Address, Network
+from secondgate.model.presented_jwt import JwtSource
 from secondgate.model.secret import Secret
 from secondgate.protocol.forwarded import HeaderMap, client_address, single_header
 from secondgate.protocol.identity_headers import IdentityHeaders, identity_from_headers
+from secondgate.protocol.presented_jwt import PresentedJwt, find_presented_jwts
 
 SECRET_HEADER = "X-Secondgate-Proxy-Secret"  # noqa: S105 - a header's name
 _UNIX_PEER = ip_address("127.0.0.1")
@@ -24,11 +26,12 @@ _UNIX_PEER = ip_address("127.0.0.1")
 
 @dataclass(frozen=True, slots=True)
 class ProxyTrust:
-    """Which peers are proxies of ours, and the header fields in which they may name the person."""
+    """Which peers are proxies of ours, the header fields in which they may name the person, and where tokens stand."""
 
     networks: tuple[Network, ...]
     secret: Secret[str] | None = None
     identity_headers: tuple[IdentityHeaders, ...] = ()
+    jwt_sources: tuple[JwtSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ class Arrival:
             if identity is not None:
                 return identity
         return None
+
+    def jwts(self) -> tuple[PresentedJwt, ...]:
+        """Give the tokens of other login systems that it brings. Raises Malformed for ambiguous fields."""
+        if self.refusal is not None:
+            return ()
+        return find_presented_jwts(self.headers, self.cookie, self.trust.jwt_sources)
 
 
 def read_arrival(request: web.Request, trust: ProxyTrust) -> Arrival:

@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.browsers import launch_chromium
 from tests.e2e.certificate import Certificate, make_certificate
+from tests.e2e.openid_person import OpenIdPerson
+from tests.e2e.openid_site import OpenIdSite, running_openid_site
 from tests.e2e.person import Person
 from tests.e2e.processes import free_port, start
 from tests.e2e.proxies import ROOT
@@ -74,16 +76,44 @@ def address() -> str:
 
 @pytest.fixture
 def person(site: Site, chromium: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Person]:
-    """Somebody new in a fresh browser; what they saw last is kept as a picture when the test fails."""
+    """Somebody new in a fresh browser."""
     site.clock.advance(601)  # one-time PINs are counted per address in windows of 10 minutes; all browsers have one
     somebody = Person(site, chromium, address)
     yield somebody
+    _close(somebody, request)
+
+
+@pytest.fixture(scope="session", params=["nginx", "traefik"])
+def openid_site(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificate: Certificate,
+    echo_port: int,
+) -> Iterator[OpenIdSite]:
+    """A site behind each proxy in turn whose people log in at two OpenID providers."""
+    folder = tmp_path_factory.mktemp(f"openid-{request.param}")
+    with running_openid_site(request.param, folder, application=echo_port, certificate=certificate) as running:
+        yield running
+
+
+@pytest.fixture
+def somebody(
+    openid_site: OpenIdSite, chromium: Browser, address: str, request: pytest.FixtureRequest
+) -> Iterator[OpenIdPerson]:
+    """Somebody new in a fresh browser, with no account at any provider yet."""
+    new = OpenIdPerson(openid_site, chromium, address)
+    yield new
+    _close(new, request)
+
+
+def _close(person: Person, request: pytest.FixtureRequest) -> None:
+    """Close somebody's browsers; what they saw last is kept as a picture when the test failed."""
     if request.node.stash.get(OUTCOME, default=False):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"[^\w.-]+", "_", request.node.name)
-        for number, page in enumerate(somebody.pages()):
+        for number, page in enumerate(person.pages()):
             page.screenshot(path=SCREENSHOTS / f"{name}-{number}.png", full_page=True)
-    somebody.close()
+    person.close()
 
 
 @pytest.hookimpl(wrapper=True)

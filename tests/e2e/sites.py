@@ -14,7 +14,7 @@ from tests.e2e.certificate import Certificate
 from tests.e2e.processes import Running, free_port, start
 from tests.e2e.proxies import PROXY_SECRET, ROOT, Upstreams, start_nginx, start_traefik
 
-LABELS = ("app", "key", "staff", "open", "plain", "other")
+LABELS = ("app", "key", "staff", "open", "plain", "other", "hook", "both")
 """The applications' host labels; what each asks for stands in `access_by_pin`."""
 
 
@@ -165,6 +165,8 @@ def access_by_pin(domain: str) -> dict[str, object]:
     allow = [{"name": "people", "decision": "allow", "include": people}]
     staff = [{"name": "staff", "decision": "allow", "include": [{"email": {"email": "root@people.test"}}]}]
     bypass = [{"name": "all", "decision": "bypass", "include": [{"everyone": {}}]}]
+    hook = [{"name": "hook", "decision": "non_identity", "include": [{"service_token": {"token_id": "hook"}}]}]
+    machines = [{"name": "machines", "decision": "non_identity", "include": [{"any_valid_service_token": {}}]}]
     key_only = {"allowed_authenticators": ["security_key"]}
     return {
         "organization": {
@@ -182,6 +184,8 @@ def access_by_pin(domain: str) -> dict[str, object]:
             {"name": "Keys only", "domain": f"key.{domain}", "policies": allow, "mfa_config": key_only},
             {"name": "Staff", "domain": f"staff.{domain}", "policies": staff},
             {"name": "Open", "domain": f"open.{domain}", "policies": bypass},
+            {"name": "Hook", "domain": f"hook.{domain}", "policies": hook},
+            {"name": "Both", "domain": f"both.{domain}", "policies": [*allow, *machines]},
             {
                 "name": "Plain",
                 "domain": f"plain.{domain}",

@@ -152,6 +152,7 @@ class OpenIdProvider:
 
     async def _token(self, request: web.Request) -> web.Response:
         self.asked.append("token")
+        await asyncio.sleep(self.slow_s)
         form = await request.post()
         begun = self.codes.pop(str(form["code"]), None)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(str(form.get("code_verifier")).encode()).digest())

@@ -16,7 +16,7 @@ import pyotp
 import pytest
 from redis.asyncio import Redis
 
-from secondgate.app import refresh_keys
+from secondgate.flows.refresh import refresh
 from secondgate.model.keys import SigningAlgorithm
 from secondgate.protocol.jwt import new_signing_key
 from tests.web.browser import FORM, Browser, Person
@@ -148,11 +148,11 @@ async def test_a_key_that_one_replica_made_is_learned_by_the_other(replicas: Rep
     one, two = replicas
     made = new_signing_key(SigningAlgorithm.RS256, now=int(one.clock.now) + 1, name="new", random_bytes=os.urandom)
     await one.services.durable.add_signing_key(made)
-    await refresh_keys(one.services)
+    await refresh(one.services)
     fay = Person(one, "fay@example.com")
     await fay.log_in_with_totp(WIKI)
     cookie = fay.session("wiki.example.com")
     assert await statuses(one, cookie) == {200}
     assert 200 not in await statuses(two, cookie)
-    await refresh_keys(two.services)
+    await refresh(two.services)
     assert await statuses(two, cookie) == {200}

@@ -81,7 +81,7 @@ def test_the_table_has_every_setting_with_its_default() -> None:
 def test_the_table_has_every_command_and_no_other() -> None:
     named = []
     for cell, _ in rows("Commands"):
-        found = re.match(r"`secondgate ([a-z]+(?: [a-z]+)*)", cell)
+        found = re.match(r"`secondgate ([a-z-]+(?: [a-z]+)*)", cell)
         assert found, cell
         named.append(found[1])
     assert sorted(named) == sorted(commands(cli.make_parser()))
@@ -89,7 +89,7 @@ def test_the_table_has_every_command_and_no_other() -> None:
 
 def test_every_command_elsewhere_in_the_text_exists() -> None:
     known = set(commands(cli.make_parser()))
-    for words in re.findall(r"`secondgate ([a-z ]+?)(?= -| [a-z.]+@|`)", TEXT):
+    for words in re.findall(r"`secondgate ([a-z]+(?:-[a-z]+)*(?: [a-z]+)*?)(?= -| [a-z.]+@|`)", TEXT):
         assert words in known, words
 
 

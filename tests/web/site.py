@@ -14,11 +14,12 @@ from typing import Any
 
 from aiohttp import web
 
-from secondgate.access import compile_access
-from secondgate.app import Background, CurrentAccess, _listeners, _reload, new_runner, open_services
+from secondgate.administration.managed import ManagedAccess
+from secondgate.app import Background, _listeners, _reload, new_runner, open_services
 from secondgate.config import Settings, load
 from secondgate.flows.services import Services
 from secondgate.model.audit import AuditEvent
+from secondgate.protocol.metadata import Metadata
 from tests.web.wire import Answer, Fields, request_bytes, send
 
 START = 1_800_000_000
@@ -111,7 +112,7 @@ class Site:
     folder: Path
     settings: Settings
     services: Services
-    current: CurrentAccess
+    current: ManagedAccess
     clock: Clock
     apps: dict[str, web.Application]
     ports: dict[str, int]
@@ -217,18 +218,23 @@ def original(dialect: str, url: str, method: str = "GET") -> list[tuple[str, str
 
 
 @asynccontextmanager
-async def open_site(folder: Path, change: Callable[[dict[str, Any]], None]) -> AsyncIterator[Site]:
-    """Compose and start everything as the program does; `change` alters the configuration first."""
+async def open_site(
+    folder: Path, change: Callable[[dict[str, Any]], None], *, models: Callable[[], Metadata] | None = None
+) -> AsyncIterator[Site]:
+    """Compose and start everything as the program does; `change` alters the configuration first.
+
+    `models` gives the metadata of authenticators, instead of the edition that is installed.
+    """
     configuration = document(folder)
     change(configuration)
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     path = folder / "secondgate.yaml"
     path.write_text(json.dumps(configuration))
     settings = load(str(path), {})
-    current = CurrentAccess(compile_access(settings.access, account_id=settings.account_id))
+    current = ManagedAccess(account_id=settings.account_id)
     clock = Clock()
-    async with open_services(settings, clock=clock, access=current) as services:
-        apps = _listeners(settings, services)
+    async with open_services(settings, clock=clock, managed=current, file=str(path), models=models) as services:
+        apps = _listeners(settings, services, current)
         runners = {name: new_runner(app) for name, app in apps.items()}
         try:
             for runner in runners.values():

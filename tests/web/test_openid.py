@@ -288,13 +288,6 @@ async def test_an_address_known_otherwise_without_an_authenticator_is_refused(
     assert (answer.status, "ask an administrator" in answer.text) == (403, True)
 
 
-@pytest.mark.case(65)
-async def test_a_known_subject_with_another_address_is_refused(ann: Person, provider: OpenIdProvider) -> None:
-    await log_in(ann.browser, provider)
-    provider.claims["email"] = "root@example.com"
-    assert (await log_in(Browser(ann.site), provider)).status == 403
-
-
 @pytest.mark.case(66)
 async def test_a_key_set_that_is_huge_redirects_or_fails_is_bounded(ann: Person, provider: OpenIdProvider) -> None:
     provider.jwks_body = b" " * 10_000_000

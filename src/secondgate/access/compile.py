@@ -15,6 +15,7 @@ from ipaddress import ip_network
 
 from secondgate.access.application_policies import PlacedPolicy, placed_policies
 from secondgate.access.destination import parse_destination, parse_host
+from secondgate.access.fields import parse_aaguid
 from secondgate.access.inheritance import (
     DEFAULT_DURATION_S,
     compile_organization,
@@ -126,13 +127,21 @@ class _Compiler:
             for shape in shapes.lists
             if shape.type == "IP"
         }
+        self._aaguids = {
+            self._id("list", shape): frozenset(parse_aaguid(item.value) for item in shape.items)
+            for shape in shapes.lists
+            if shape.type == "AAGUID"
+        }
 
     def access(self) -> Access:
         shapes = self._shapes
         groups = [Group(self._id("group", shape), shape.name, self._criteria(shape)) for shape in shapes.groups]
         return Access(
             version=self._version(),
-            rulebook=Rulebook(compile_organization(shapes.organization), {group.id: group for group in groups}),
+            rulebook=Rulebook(
+                compile_organization(shapes.organization, required_aaguids=self._required_aaguids()),
+                {group.id: group for group in groups},
+            ),
             applications=tuple(map(self._application, shapes.applications)),
             identity_providers=tuple(
                 IdentityProvider(
@@ -142,6 +151,12 @@ class _Compiler:
             ),
             administrators=None if shapes.administrators is None else self._criteria(shapes.administrators),
         )
+
+    def _required_aaguids(self) -> frozenset[str] | None:
+        config = self._shapes.organization.mfa_config
+        if config is None or config.required_aaguids is None:
+            return None
+        return self._aaguids[self._lists[config.required_aaguids]]
 
     def _version(self) -> str:
         canonical = json.dumps(

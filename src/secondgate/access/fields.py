@@ -34,6 +34,7 @@ from secondgate.protocol.email_address import parse_email
 MAX_TEXT_CHARACTERS = 2048
 MAX_NAME_CHARACTERS = 350
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_AAGUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AMR = re.compile(r"[\x21-\x7e]{1,64}")
 
 
@@ -114,6 +115,17 @@ def parse_network(text: str) -> IPv4Network | IPv6Network:
         else:
             detail = "must be an address or a network, as 192.0.2.7 or 10.0.0.0/8"
         raise Malformed("ip", detail) from None
+
+
+def parse_aaguid(text: str) -> str:
+    """Give the one form in which AAGUIDs are compared: 32 hexadecimal digits in lower case. Raises Malformed."""
+    folded = text.lower()
+    if not _AAGUID.fullmatch(folded):
+        raise Malformed("aaguid", "must be 32 hexadecimal digits, with or without the dashes of a UUID")
+    digits = folded.replace("-", "")
+    if not digits.strip("0"):
+        raise Malformed("aaguid", "is what authenticators send that do not say what they are: nothing could prove it")
+    return digits
 
 
 def parse_email_domain(text: str) -> str:

@@ -35,8 +35,8 @@ def compile_override(shape: MfaOverrideShape | None) -> MfaOverride | None:
     )
 
 
-def compile_organization(shape: OrganizationShape) -> Organization:
-    """Make the organization."""
+def compile_organization(shape: OrganizationShape, *, required_aaguids: frozenset[str] | None) -> Organization:
+    """Make the organization; `required_aaguids` is what the list of that name holds."""
     mfa = shape.mfa_config
     return Organization(
         name=shape.name,
@@ -46,6 +46,7 @@ def compile_organization(shape: OrganizationShape) -> Organization:
             mfa.allowed_authenticators,
             seconds(mfa.session_duration, DEFAULT_DURATION_S),
             optional_seconds(mfa.amr_duration),
+            required_aaguids,
         ),
         mfa_required_for_all_apps=shape.mfa_required_for_all_apps,
         session_duration_s=seconds(shape.session_duration, DEFAULT_DURATION_S),

@@ -108,7 +108,7 @@ def _unloadable(
     """With `0m` an MFA is good for one login: checked at every request, it would be asked for at each of them."""
     if effective_check(shapes.organization, application) is not MfaCheck.EVERY_REQUEST:
         return
-    organization = compile_organization(shapes.organization)
+    organization = compile_organization(shapes.organization, required_aaguids=None)
     for placed in placed_policies(shapes, application):
         policy, number = placed.shape, placed.number
         if policy.decision is not PolicyAction.ALLOW:

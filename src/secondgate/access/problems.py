@@ -6,11 +6,11 @@ MFA settings have a module of their own, `mfa_problems`. The form of fields is c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from secondgate.access.application_policies import PlacedPolicy, placed_policies
 from secondgate.access.destination import parse_destination
-from secondgate.access.fields import parse_network
+from secondgate.access.fields import parse_aaguid, parse_network
 from secondgate.access.finding import Finding, names_in
 from secondgate.access.mfa_problems import find_mfa_problems
 from secondgate.access.provider_problems import find_provider_problems
@@ -44,6 +44,7 @@ _REFERS_TO = {
     "tag": ("tags", "tag", None),
     "email_list": ("lists", "list of type EMAIL", "EMAIL"),
     "ip_list": ("lists", "list of type IP", "IP"),
+    "required_aaguids": ("lists", "list of type AAGUID", "AAGUID"),
 }
 
 
@@ -85,6 +86,18 @@ class _Search:
             yield from self._criteria_problems(shapes.administrators, f"{at}.administrators")
         yield from find_provider_problems(shapes.identity_providers, at=f"{at}.identity_providers")
         yield from find_mfa_problems(shapes, at=at)
+        yield from self._model_problems()
+
+    def _model_problems(self) -> Iterator[Finding]:
+        config = self._shapes.organization.mfa_config
+        if config is None or config.required_aaguids is None:
+            return
+        at = f"{self._at}.organization.mfa_config.required_aaguids"
+        yield from self._reference_problems("required_aaguids", config.required_aaguids, at)
+        for number, list_ in enumerate(self._shapes.lists):
+            if list_.type == "AAGUID" and not list_.items and config.required_aaguids in _references([list_]):
+                items = f"{self._at}.lists[{number}].items"
+                yield Finding(at, f"the list {list_.name!r} is empty, so nobody could enrol", (items, f"{items}[*]"))
 
     def _application_problems(self, application: ApplicationShape, at: str) -> Iterator[Finding]:
         if not application.addresses():
@@ -256,12 +269,19 @@ def _taken_places(applications: Iterable[ApplicationShape], at: str) -> Iterator
                 )
 
 
+_PARSERS: Mapping[str, Callable[[str], str]] = {
+    "AAGUID": parse_aaguid,
+    "EMAIL": parse_email,
+    "IP": lambda text: str(parse_network(text)),
+}
+
+
 def _list_problems(list_: ListShape, at: str) -> Iterator[Finding]:
     taken: dict[str, int] = {}
     for number, item in enumerate(list_.items):
         place = f"{at}.items[{number}].value"
         try:
-            value = parse_email(item.value) if list_.type == "EMAIL" else str(parse_network(item.value))
+            value = _PARSERS[list_.type](item.value)
         except Malformed as error:
             yield Finding(place, error.detail.removeprefix(f"{error.field}: "), (f"{at}.type",))
             continue

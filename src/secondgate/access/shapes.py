@@ -44,16 +44,15 @@ class MfaConfigShape(Shape):
     """The organization's `mfa_config`. `allowed_authenticators: []` turns MFA off.
 
     AMR matching has two spellings: `amr_matching_session_duration` (absent: off), and `amr_matching_enabled` with
-    `amr_session_duration`.
+    `amr_session_duration`. `required_aaguids` is the name or id of a list of type AAGUID; null: none is required.
     """
-
-    NOT_YET: ClassVar[frozenset[str]] = frozenset(("required_aaguids",))
 
     allowed_authenticators: tuple[Method, ...] = ()
     session_duration: Duration | None = None
     amr_matching_session_duration: Duration | None = None
     amr_matching_enabled: Flag | None = None
     amr_session_duration: Duration | None = None
+    required_aaguids: Reference | None = None
 
     @property
     def amr_duration(self) -> str | None:
@@ -257,7 +256,7 @@ class ListShape(Shape):
     id: Id | None = None
     name: Name
     description: Text | None = None
-    type: Annotated[Literal["EMAIL", "IP"], later("AAGUID", "DOMAIN", "URL", "SERIAL")]
+    type: Annotated[Literal["EMAIL", "IP", "AAGUID"], later("DOMAIN", "URL", "SERIAL")]
     items: tuple[ItemShape, ...] = ()
 
 

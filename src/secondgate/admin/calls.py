@@ -91,7 +91,7 @@ class Call:
     handler: Handler
     tag: str
     permission: Permission | None
-    result: Json = ANY_OBJECT
+    result: Json = field(default_factory=lambda: ANY_OBJECT)
     body: Json | None = None
     query: Mapping[str, Json] = field(default_factory=dict)
     is_list: bool = False

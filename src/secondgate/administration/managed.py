@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from secondgate.access import compile_access
-from secondgate.administration.documents import Documents, stored_documents
+from secondgate.access.shapes import AccessShapes
+from secondgate.administration.documents import Documents, documents_of_file, stored_documents
 from secondgate.errors import Conflict, InvalidConfiguration, Problem, Reason
 from secondgate.model.access import Access
 from secondgate.model.access_object import AccessObject, ObjectKind
@@ -66,33 +67,43 @@ class InvalidChange(InvalidConfiguration):
 
 
 class ManagedAccess:
-    """The managed objects. `file` names the configuration file that manages them; empty: the store does."""
+    """The managed objects, and the settings that they are. `file` names what manages them; empty: the store does.
 
-    def __init__(
-        self,
-        store: AccessObjects,
-        *,
-        account_id: str,
-        replace_access: Callable[[Access], None],
-        documents: Documents,
-        file: str = "",
-    ) -> None:
-        self._store = store
+    Until one of the two `manage_by_` was called, nothing is managed and nobody may enter anywhere.
+    """
+
+    def __init__(self, *, account_id: str) -> None:
         self._account_id = account_id
-        self._replace_access = replace_access
-        self.file = file
-        self.documents = documents
+        self._store: AccessObjects | None = None
+        self._access = compile_access(AccessShapes(), account_id=account_id)
+        self.file = ""
+        self.documents = Documents()
 
-    def take_file(self, documents: Documents) -> None:
-        """Show what a configuration file manages from now on."""
-        self.documents = documents
+    def __call__(self) -> Access:
+        """Give the settings of this moment."""
+        return self._access
+
+    def manage_by_file(self, shapes: AccessShapes, *, file: str, now: int) -> Access:
+        """Take what a configuration file says, from the next request on. Raises InvalidConfiguration: nothing changed.
+
+        `now` is Unix seconds: when these objects were made, as far as anybody knows.
+        """
+        access = compile_access(shapes, account_id=self._account_id)
+        self.documents = documents_of_file(shapes, account_id=self._account_id, now=now)
+        self.file, self._access = file, access
+        return access
+
+    async def manage_by_store(self, store: AccessObjects) -> None:
+        """Take what a store holds. Raises Unavailable, and InvalidConfiguration for what cannot be read."""
+        self._store = store
+        self._take(stored_documents(await store.load_access_objects()))
 
     async def refresh(self) -> bool:
         """Read the objects again if they changed; whether they did. Raises Unavailable.
 
         What a newer version wrote and this one cannot read changes nothing, and is logged.
         """
-        if self.file or await self._store.load_access_version() == self.documents.version:
+        if self._store is None or await self._store.load_access_version() == self.documents.version:
             return False
         documents = stored_documents(await self._store.load_access_objects())
         try:
@@ -108,7 +119,7 @@ class ManagedAccess:
         Raises what `decide` raises; Conflict: MANAGED_BY_FILE, and CHANGED_MEANWHILE when others are faster all the
         time; InvalidChange; Unavailable.
         """
-        if self.file:
+        if self._store is None:
             raise Conflict(Reason.MANAGED_BY_FILE, f"this is managed by {self.file}: change it there")
         for _ in range(ATTEMPTS):
             documents = stored_documents(await self._store.load_access_objects())
@@ -125,15 +136,13 @@ class ManagedAccess:
                 deleted=() if change.saved else ((change.kind, change.id),),
             )
             if is_written:
-                self.documents = replace(after, version=documents.version + 1)
-                self._replace_access(access)
+                self.documents, self._access = replace(after, version=documents.version + 1), access
                 return Changed(self.documents, change, before)
         raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
 
     def _take(self, documents: Documents) -> None:
         access = self._compile(documents)
-        self.documents = documents
-        self._replace_access(access)
+        self.documents, self._access = documents, access
 
     def _compile(self, documents: Documents) -> Access:
         return compile_access(documents.shapes(), account_id=self._account_id, is_whole=False)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from secondgate import __version__
-from secondgate.cli import check, demo, devices, explain, migrate, schema, serve, sessions, users
+from secondgate.cli import check, demo, devices, explain, migrate, schema, serve, service_tokens, sessions, users
 from secondgate.cli.exits import BAD_CONFIGURATION, DONE, FAILED, INTERRUPTED
 from secondgate.cli.output import complain
 from secondgate.errors import InvalidConfiguration, SecondgateError
@@ -27,6 +27,7 @@ COMMAND_GROUPS: tuple[ModuleType, ...] = (
     users,
     devices,
     sessions,
+    service_tokens,
     migrate,
     schema,
     demo,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import time
 
 from secondgate.access import compile_access
 from secondgate.cli.exits import BAD_CONFIGURATION, DONE
 from secondgate.cli.output import complain, say, say_json
 from secondgate.config import Settings, load
 from secondgate.errors import InvalidConfiguration
+from secondgate.store.authenticator_models import load_metadata_file
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,6 +26,8 @@ def check(arguments: argparse.Namespace) -> int:
     try:
         settings = load(arguments.config, os.environ)
         compile_access(settings.access, account_id=settings.account_id)
+        if settings.webauthn.metadata_file is not None:
+            load_metadata_file(settings.webauthn.metadata_file, now=int(time.time()))
     except InvalidConfiguration as error:
         if arguments.json:
             problems = [dataclasses.asdict(problem) for problem in error.problems]

@@ -18,11 +18,12 @@ from secondgate.cli.output import say, say_json
 from secondgate.config import Settings
 from secondgate.errors import Malformed
 from secondgate.flows.services import Services
+from secondgate.model.access import Access
 from secondgate.model.amr import identity_provider_mfa
-from secondgate.model.explanation import explain
+from secondgate.model.explanation import Explanation, explain
 from secondgate.model.person import Identity, IdentitySource, Person
 from secondgate.model.policy import Address, Visitor
-from secondgate.model.session import MfaSession
+from secondgate.model.session import Login, MfaSession
 from secondgate.protocol.forwarded import OriginalRequest, from_auth_request, parse_host
 
 NO_ADDRESS = ip_address("0.0.0.0")  # noqa: S104 - nobody's address, and no listener's
@@ -42,7 +43,7 @@ def explain_url(arguments: argparse.Namespace) -> int:
     """Explain; exit code 0 whatever the decision is."""
 
     async def work(services: Services, settings: Settings) -> int:
-        person, identity, mfa = await _load_known(services, arguments.email)
+        person, identity, mfa, login = await _load_known(services, arguments.email)
         request: OriginalRequest = arguments.url
         address: Address | None = arguments.ip
         access = services.access()
@@ -64,6 +65,9 @@ def explain_url(arguments: argparse.Namespace) -> int:
             address=address,
             mfa=mfa,
             now=services.now(),
+            login=login,
+            organization_mfa=access.rulebook.organization.mfa,
+            evaluations=_evaluations(access, explanation),
         )
         if arguments.json:
             say_json(explanation_data(question, explanation))
@@ -96,11 +100,19 @@ def parse_url(text: str) -> OriginalRequest:
         raise argparse.ArgumentTypeError(f"{words}, as in https://wiki.example.com/page") from None
 
 
-async def _load_known(services: Services, email: str) -> tuple[Person | None, Identity, tuple[MfaSession, ...]]:
-    """Give the person, the identity of the newest login or the likeliest one, and the MFA sessions that count."""
+def _evaluations(access: Access, explanation: Explanation) -> tuple[str, ...]:
+    if explanation.application is None:
+        return ()
+    return tuple(sorted(rule.evaluate_url for rule in access.evaluations[explanation.application.id]))
+
+
+async def _load_known(
+    services: Services, email: str
+) -> tuple[Person | None, Identity, tuple[MfaSession, ...], Login | None]:
+    """Give the person, the identity of the newest login or the likeliest one, the MFA sessions, and that login."""
     person = await services.durable.load_person_by_email(email)
     if person is None:
-        return None, _assumed_identity(services, email, ""), ()
+        return None, _assumed_identity(services, email, ""), (), None
     logins = await services.sessions.list_logins(person.id)
     newest = max(logins, key=lambda login: login.at, default=None)
     existing = {one.id for one in await services.durable.list_authenticators(person.id)}
@@ -112,7 +124,7 @@ async def _load_known(services: Services, email: str) -> tuple[Person | None, Id
     if newest is not None:
         mfa += identity_provider_mfa(newest)
     identity = newest.identity if newest else _assumed_identity(services, email, person.name)
-    return person, identity, mfa
+    return person, identity, mfa, newest
 
 
 def _assumed_identity(services: Services, email: str, name: str) -> Identity:

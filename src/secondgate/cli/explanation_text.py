@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from secondgate.cli.login_text import amr_lines, login_data, login_lines
 from secondgate.cli.tables import time_text
 from secondgate.errors import Reason
 from secondgate.model.application import MfaCheck
 from secondgate.model.decision import Allow, Decision, Refuse, SignIn, StepUp
 from secondgate.model.explanation import Explanation, JudgedPolicy, NoMfa, Outcome
-from secondgate.model.organization import MfaRequirement
+from secondgate.model.organization import MfaConfig, MfaRequirement
 from secondgate.model.person import Identity, Person
 from secondgate.model.policy import Address
-from secondgate.model.session import MfaSession
+from secondgate.model.session import Login, MfaSession
 from secondgate.protocol.duration import format_duration
 from secondgate.protocol.forwarded import OriginalRequest
 
@@ -50,7 +51,10 @@ _PORTAL = "none: this is the portal itself, which the gate is not asked about"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, and what is known of the person. `person` is None for somebody who never logged in."""
+    """What was asked, and what is known of the person. `person` is None for somebody who never logged in.
+
+    `login` is the newest that is live. `evaluations` are the URLs of services that are asked at each login.
+    """
 
     request: OriginalRequest
     is_portal: bool
@@ -61,6 +65,9 @@ class Question:
     address: Address | None
     mfa: tuple[MfaSession, ...]
     now: int
+    login: Login | None
+    organization_mfa: MfaConfig
+    evaluations: tuple[str, ...] = ()
 
     @property
     def is_disabled(self) -> bool:
@@ -73,6 +80,7 @@ def explanation_lines(question: Question, explanation: Explanation) -> Iterator[
     request = question.request
     yield f"URL          {request.scheme}://{request.host}{request.path}"
     yield from _person_lines(question)
+    yield from login_lines(question.login, question.identity_provider)
     application = explanation.application
     if application is None:
         words = _PORTAL if question.is_portal else _AMBIGUOUS if explanation.is_ambiguous else _NO_APPLICATION
@@ -87,8 +95,12 @@ def explanation_lines(question: Question, explanation: Explanation) -> Iterator[
         )
     if explanation.is_about_addresses and question.address is None:
         yield "  some policies look at the address: give one with --ip"
+    for url in question.evaluations:
+        yield f"  {url} is asked at each login; here its answer counts as no"
     if explanation.requirement is not None:
         yield from _requirement_lines(explanation.requirement, application.mfa_check)
+        yield from _model_lines(explanation.required_aaguids)
+        yield from amr_lines(question.login, explanation.requirement, question.organization_mfa, now=question.now)
     elif explanation.no_mfa is not None:
         yield f"MFA          {_NO_MFA[explanation.no_mfa]}"
     yield "MFA sessions" + ("" if question.mfa else " none")
@@ -111,6 +123,8 @@ def explanation_data(question: Question, explanation: Explanation) -> Mapping[st
         "person_id": question.person.id if question.person else None,
         "disabled": question.is_disabled,
         "identity_provider": question.identity_provider,
+        "login": login_data(question.login, question.identity_provider),
+        "external_evaluations": list(question.evaluations),
         "ip": str(question.address) if question.address else None,
         "portal": question.is_portal,
         "ambiguous_path": explanation.is_ambiguous,
@@ -125,6 +139,7 @@ def explanation_data(question: Question, explanation: Explanation) -> Mapping[st
         "policies": [_policy_data(judged) for judged in explanation.policies],
         "mfa": None if explanation.requirement is None else _requirement_data(explanation.requirement),
         "no_mfa_because": explanation.no_mfa,
+        "required_aaguids": None if explanation.required_aaguids is None else sorted(explanation.required_aaguids),
         "mfa_sessions": [
             {"method": one.method, "at": one.at, "device": one.device_id, "authenticator_id": one.authenticator_id}
             for one in question.mfa
@@ -159,6 +174,14 @@ def _requirement_lines(requirement: MfaRequirement, check: MfaCheck) -> Iterator
     yield f"MFA          required by the {requirement.required_from}"
     yield f"     allowed_authenticators: {methods} (from the {requirement.methods_from}), checked at every request"
     yield f"     session_duration: {age} (from the {requirement.max_age_from}), checked {when}"
+
+
+def _model_lines(required_aaguids: frozenset[str] | None) -> Iterator[str]:
+    if required_aaguids is not None:
+        count = len(required_aaguids)
+        models = "one model" if count == 1 else f"{count} models"
+        yield f"     required_aaguids: new security keys and biometrics must be of {models}; the identity provider's"
+        yield "     own MFA does not count, as it does not tell the model"
 
 
 def _age_text(age_s: int) -> str:
@@ -229,4 +252,5 @@ def _requirement_data(requirement: MfaRequirement) -> Mapping[str, object]:
         "allowed_authenticators_from": requirement.methods_from,
         "session_duration_s": requirement.max_age_s,
         "session_duration_from": requirement.max_age_from,
+        "amr_matching_session_duration_s": requirement.amr_max_age_s,
     }

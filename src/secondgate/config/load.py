@@ -58,4 +58,7 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         for one in settings.identity.jwt
     )
     identity = settings.identity.model_copy(update={"jwt": jwt})
-    return settings.model_copy(update={"storage": storage, "mail": mail, "identity": identity})
+    webauthn = settings.webauthn
+    if webauthn.metadata_file is not None:
+        webauthn = webauthn.model_copy(update={"metadata_file": folder / webauthn.metadata_file})
+    return settings.model_copy(update={"storage": storage, "mail": mail, "identity": identity, "webauthn": webauthn})

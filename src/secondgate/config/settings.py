@@ -256,6 +256,12 @@ class IdentitySettings(Section):
     jwt: tuple[JwtIdentitySettings, ...] = ()
 
 
+class WebAuthnSettings(Section):
+    """Security keys and biometrics. `metadata_file` is a BLOB of FIDO Metadata, instead of the installed edition."""
+
+    metadata_file: Folder | None = None
+
+
 class ResponseHeaderSettings(Section):
     """The header fields in which applications are told who somebody is."""
 
@@ -280,6 +286,7 @@ class Settings(Section):
     mail: MailSettings | None = None
     identity: IdentitySettings = IdentitySettings()
     identity_headers: ResponseHeaderSettings = ResponseHeaderSettings()
+    webauthn: WebAuthnSettings = WebAuthnSettings()
     signing_algorithm: SigningAlgorithm = SigningAlgorithm.ES256
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access: AccessShapes = AccessShapes()
@@ -288,6 +295,11 @@ class Settings(Section):
     def account_id(self) -> str:
         """The account: 32 hexadecimal digits, made from the public URL unless given."""
         return self.account_id_ or hashlib.sha256(self.portal_origin.encode()).hexdigest()[:32]
+
+    @property
+    def manages_access(self) -> bool:
+        """Whether the file (or the environment) has an `access` part: then that alone says what is managed."""
+        return "access" in self.model_fields_set
 
     @property
     def portal_host(self) -> str:

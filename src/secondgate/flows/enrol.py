@@ -1,7 +1,8 @@
 """Enrolling authenticators (WebAuthn Level 3, section 7.1; RFC 6238), and naming and removing them.
 
 With no authenticator yet a login is enough (the first of two at once wins, in the database); with one, the
-device window must be open, at the beginning and again at the end.
+device window must be open, at the beginning and again at the end. Where the organization requires models, a new
+security key or biometrics proves by attestation that it is of one; those enrolled before go on as they are.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator
 from secondgate.model.secret import Secret
 from secondgate.model.session import Login
+from secondgate.protocol.attestation import verify_attestation
 from secondgate.protocol.totp import new_seed, parse_code, provisioning_uri, setup_key, verify_code
-from secondgate.protocol.webauthn import registration_options, verify_registration
+from secondgate.protocol.webauthn import RegisteredCredential, registration_options, verify_registration
 from secondgate.store.ports import Kind
 
 PENDING_TOTP_TTL_S = 600
@@ -120,6 +122,7 @@ async def begin_registration(services: Services, login: Login, *, method: Method
         challenge=challenge,
         method=method,
         enrolled=await services.durable.list_authenticators(login.person_id),
+        attested=services.access().rulebook.organization.mfa.required_aaguids is not None,
     )
     ceremony = await save_ceremony(
         services, login, "create", purpose=Purpose.DEVICES, method=method, application_id="", challenge=challenge
@@ -132,7 +135,8 @@ async def complete_registration(
 ) -> RenewedLogin:
     """Enrol the credential of a response. Its challenge is used up whatever comes of it.
 
-    Raises Malformed, ProofRejected, Conflict(CREDENTIAL_TAKEN), Forbidden(WINDOW_CLOSED).
+    Raises Malformed, ProofRejected (ATTESTATION for a model that is not required or not proven),
+    Conflict(CREDENTIAL_TAKEN), Forbidden(WINDOW_CLOSED).
     """
     claimed, challenge = await claim_ceremony(
         services, login, "create", ceremony, purpose=Purpose.DEVICES, application_id=""
@@ -144,8 +148,10 @@ async def complete_registration(
         credential = verify_registration(
             response, rp=services.relying_party, expected_challenge=challenge, expected_method=method
         )
+        _verify_model(services, credential)
     except Rejected as error:
-        await audit(services, browser, login, "authenticator.rejected", reason=error.reason, method=method)
+        detail = {"detail": error.detail} if error.reason is Reason.ATTESTATION else {}
+        await audit(services, browser, login, "authenticator.rejected", reason=error.reason, method=method, **detail)
         raise
     authenticator = Authenticator(
         id=services.new_id(),
@@ -205,6 +211,18 @@ async def _verify_may_enrol(services: Services, login: Login, method: Method) ->
     if method is Method.TOTP and await services.durable.load_totp(login.person_id) is not None:
         raise Conflict(Reason.ALREADY_ENROLLED, "there is an authenticator app already; remove it first")
     return only_as_first
+
+
+def _verify_model(services: Services, credential: RegisteredCredential) -> None:
+    """Prove that a new authenticator is of a model that the organization requires, where it requires any."""
+    required = services.access().rulebook.organization.mfa.required_aaguids
+    if required is not None:
+        verify_attestation(
+            credential.attestation,
+            allowed_aaguids=required,
+            metadata=services.authenticator_metadata(),
+            now=services.now(),
+        )
 
 
 async def _load_pending_seed(services: Services, login: Login) -> Secret[bytes] | None:

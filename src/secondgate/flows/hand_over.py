@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from secondgate.errors import Forbidden, Reason, Rejected
+from secondgate.flows.assertion import sign_assertion
 from secondgate.flows.browser import Browser, audit
 from secondgate.flows.external_evaluation import load_evaluations
 from secondgate.flows.login_request import REQUEST_TTL_S, LoginRequest
 from secondgate.flows.proof import load_evidence
 from secondgate.flows.services import Services
-from secondgate.model.amr import own_amr_values
 from secondgate.model.application import Application
 from secondgate.model.decision import Allow, Decision, Evidence, Refuse, Stage, decide, mfa_young_enough
 from secondgate.model.policy import Visitor
@@ -242,22 +242,6 @@ def _grant(
     services: Services, login: Login, application: Application, verdict: Allow, mfa: tuple[MfaSession, ...]
 ) -> Grant:
     now = services.now()
-    identity = login.identity
-    duration_s = verdict.policy.session_duration_s or application.session_duration_s
-    own_amr = own_amr_values(mfa)
-    claims: dict[str, object] = {
-        "iss": services.portal_origin,
-        "aud": [application.aud],
-        "sub": login.person_id,
-        "email": identity.email,
-        "iat": now,
-        "nbf": now,
-        "exp": now + duration_s,
-        "type": "app",
-        "identity_nonce": services.new_id(),
-        "amr": list(dict.fromkeys([*identity.amr, *own_amr])),
-        "auth_time": identity.auth_time if identity.auth_time is not None else login.at,
-        "mfa": {session.method: session.at for session in sorted(mfa, key=lambda one: one.at)},
-    }
-    assertion = services.keys.sign(TokenKind.ASSERTION, claims)
-    return Grant(application.id, now, now + duration_s, mfa, assertion)
+    expires_at = now + (verdict.policy.session_duration_s or application.session_duration_s)
+    assertion = sign_assertion(services, login, application, mfa=mfa, expires_at=expires_at)
+    return Grant(application.id, now, expires_at, mfa, assertion)

@@ -9,10 +9,13 @@ from typing import Protocol
 
 import structlog
 
+from secondgate.flows.machines import KnownServiceTokens, MachineAssertions
+from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.model.access import Access
 from secondgate.model.audit import AuditEvent
 from secondgate.protocol.jwt import KeyRing
+from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.webauthn import RelyingParty
 from secondgate.store.ports import AttemptLimits, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
@@ -35,7 +38,8 @@ class Spawn(Protocol):
 class Services:
     """Stores, keys, clock and randomness.
 
-    `access` gives the settings of this moment. `origin_of` gives the origin of an application's host.
+    `authenticator_metadata` gives what is known of models of authenticators; it is asked only where models are
+    required. `access` gives the settings of this moment. `origin_of` gives the origin of an application's host.
     `mac_key` authenticates what browsers hand back (CSRF tokens) and hides PINs at rest.
     """
 
@@ -49,13 +53,17 @@ class Services:
     mailer: Mailer | None
     outgoing: Outgoing
     documents: ProviderDocuments
+    jwts: PresentedJwts
     keys: KeyRing
     relying_party: RelyingParty
+    authenticator_metadata: Callable[[], Metadata]
     mac_key: bytes = field(repr=False)
     clock: Callable[[], float]
     random_bytes: Callable[[int], bytes]
     spawn: Spawn
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+    service_tokens: KnownServiceTokens = field(default_factory=KnownServiceTokens)
+    machine_assertions: MachineAssertions = field(default_factory=MachineAssertions)
 
     def now(self) -> int:
         """Give the time in whole Unix seconds."""

@@ -67,7 +67,7 @@ async def find_person(services: Services, browser: Browser, identity: Identity) 
 
 
 async def refuse_login(services: Services, browser: Browser, identity: Identity, error: Forbidden) -> None:
-    """Write down, at most once a minute, why somebody does not get in whom a PIN or a proxy vouches for."""
+    """Write down, at most once a minute, why somebody does not get in whom no provider vouches for."""
     await services.audit_seldom(
         "login.failed",
         of=f"{identity.namespace}:{identity.known_as}:{error.reason}",

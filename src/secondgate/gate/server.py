@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 from urllib.parse import quote
 
@@ -19,13 +19,15 @@ from prometheus_client import Counter
 from secondgate.errors import Malformed, Reason, Rejected, Unavailable
 from secondgate.flows.services import Services
 from secondgate.gate.dialects import DIALECTS, Dialect
+from secondgate.gate.machine_log import MachineLog
 from secondgate.gate.verify import Question, Verdict, verify
 from secondgate.model.application import Application
-from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
+from secondgate.model.decision import Allow, Decision, Refuse, SignIn, StepUp
 from secondgate.page_headers import page_headers
 from secondgate.protocol.cookie import application_cookie_name, application_host_cookies, parse_cookie, without_cookies
 from secondgate.protocol.forwarded import OriginalRequest, is_navigation
 from secondgate.protocol.return_to import parse_return_path
+from secondgate.protocol.service_token import parse_service_token
 from secondgate.proxied import Arrival, ProxyTrust, read_arrival
 
 log = structlog.get_logger("secondgate.gate")
@@ -56,6 +58,7 @@ class Gate:
     names: IdentityHeaderNames
     secure: bool
     refusal_page: Callable[[Application | None], str]
+    machine_log: MachineLog = field(default_factory=MachineLog)
 
 
 def make_gate(gate: Gate) -> web.Application:
@@ -99,7 +102,7 @@ def _unavailable(dialect: Dialect) -> web.Response:
 def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, verdict: Verdict) -> web.Response:
     """Write a verdict in a dialect. The first branch is the one that can answer 2xx."""
     decision = verdict.decision
-    CHECKS.labels(dialect.name, type(decision).__name__.lower()).inc()
+    CHECKS.labels(dialect.name, _outcome(decision)).inc()
     match decision:
         case Allow():
             headers = _identity(gate, verdict)
@@ -107,16 +110,32 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
                 headers[hdrs.COOKIE] = rest
             return web.Response(status=200, headers=headers)
         case SignIn(reason, is_machine=True):
-            log.info("check.unauthenticated", dialect=dialect.name, reason=reason, host=original.host)
+            _log_machine(gate, dialect, arrival, original, reason)
             return _unauthenticated(reason)
         case SignIn(reason) | StepUp(reason=reason):
             log.info("check.sign_in", dialect=dialect.name, reason=reason, host=original.host)
             return _sign_in(gate, dialect, arrival, original, reason=reason)
         case Refuse(reason):
-            log.info("check.refused", dialect=dialect.name, reason=reason, host=original.host)
+            if verdict.identity is None and parse_service_token(arrival.headers):
+                _log_machine(gate, dialect, arrival, original, reason)
+            else:
+                log.info("check.refused", dialect=dialect.name, reason=reason, host=original.host)
             return _refused(gate, arrival, original, verdict, reason=reason)
         case _:
             assert_never(decision)
+
+
+def _outcome(decision: Decision) -> str:
+    """Give the label under which a decision is counted; a machine that proved nothing has one of its own."""
+    if isinstance(decision, SignIn) and decision.is_machine:
+        return "unauthenticated"
+    return type(decision).__name__.lower()
+
+
+def _log_machine(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, reason: Reason) -> None:
+    presented = parse_service_token(arrival.headers)
+    now = gate.services.now()
+    gate.machine_log.refused(presented, dialect=dialect.name, host=original.host, reason=reason, now=now)
 
 
 def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Question:
@@ -126,6 +145,8 @@ def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Questi
         token=parse_cookie(arrival.cookie, application_cookie_name(secure=gate.secure)),
         address=arrival.client,
         presented_identity=arrival.identity(),
+        jwts=arrival.jwts(),
+        service_token=parse_service_token(arrival.headers),
         is_preflight=original.method == "OPTIONS" and {"origin", "access-control-request-method"} <= names,
     )
 

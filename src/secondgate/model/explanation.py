@@ -64,7 +64,8 @@ class Explanation:
 
     `application` is None where there is none, or where the path has readings that belong to several
     (`is_ambiguous`): then nothing else is set, and the gate refuses. `requirement` is what the deciding policy asks
-    for, and `no_mfa` why it asks for nothing; both are None where it refuses. The decisions are those for a login
+    for, and `no_mfa` why it asks for nothing; both are None where it refuses. `required_aaguids` are the models that
+    can be enrolled; None: any. The decisions are those for a login
     that begins now: for somebody unknown, for the person without an MFA, and with the MFA sessions `newest`, which
     are all of the browser in which one was proved last.
     """
@@ -75,6 +76,7 @@ class Explanation:
     is_about_addresses: bool = False
     requirement: MfaRequirement | None = None
     no_mfa: NoMfa | None = None
+    required_aaguids: frozenset[str] | None = None
     newest: tuple[MfaSession, ...] = ()
     unknown: Decision | None = None
     without_mfa: Decision | None = None
@@ -114,6 +116,7 @@ def explain(
         ),
         requirement=requirement,
         no_mfa=no_mfa,
+        required_aaguids=rulebook.organization.mfa.required_aaguids,
         newest=newest,
         unknown=decided(Visitor(visitor.address), ()),
         without_mfa=decided(visitor, ()),

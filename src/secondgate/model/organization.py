@@ -36,11 +36,19 @@ class MfaConfig:
     """The organization's `mfa_config`. No `allowed_authenticators`: MFA is off.
 
     `amr_matching_session_duration_s` is for how long an MFA at the identity provider counts; None: not at all.
+    `required_aaguids` are the models (32 hexadecimal digits each) of which security keys and biometrics can be
+    enrolled; None: any.
     """
 
     allowed_authenticators: tuple[Method, ...] = ()
     session_duration_s: int = 24 * 3600
     amr_matching_session_duration_s: int | None = None
+    required_aaguids: frozenset[str] | None = None
+
+    @property
+    def amr_max_age_s(self) -> int | None:
+        """For how long an MFA at the identity provider counts: not at all where models are required."""
+        return self.amr_matching_session_duration_s if self.required_aaguids is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +119,4 @@ def effective_mfa(
     methods, methods_from = inherit(lambda o: o.allowed_authenticators, organization.mfa.allowed_authenticators)
     max_age_s, max_age_from = inherit(lambda o: o.session_duration_s, organization.mfa.session_duration_s)
     allowed = tuple(method for method in methods if method in organization.mfa.allowed_authenticators)
-    amr_max_age_s = organization.mfa.amr_matching_session_duration_s
-    return MfaRequirement(allowed, max_age_s, required_from, methods_from, max_age_from, amr_max_age_s)
+    return MfaRequirement(allowed, max_age_s, required_from, methods_from, max_age_from, organization.mfa.amr_max_age_s)

@@ -176,5 +176,5 @@ def _csrf_token(context: Context, session: ApplicationSession) -> str:
 async def _session(context: Context, host: str) -> ApplicationSession | None:
     token = parse_cookie(context.arrival.cookie, application_cookie_name(secure=context.portal.secure))
     session = await load_application_session(context.services, token=token, host=host) if token else None
-    named = context.arrival.identity()
+    named = await context.named()
     return session if session and (named is None or named.email == session.identity.email) else None

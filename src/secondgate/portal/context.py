@@ -15,9 +15,11 @@ from aiohttp import hdrs, web
 
 from secondgate.errors import Forbidden, Malformed, Reason
 from secondgate.flows.browser import DEVICE_TTL_S, Browser, RenewedLogin, load_login
+from secondgate.flows.jwt_login import identity_of_jwt
 from secondgate.flows.login_request import LoginRequest, verify_login_request
 from secondgate.flows.services import Services
 from secondgate.model.application import Application
+from secondgate.model.person import Identity
 from secondgate.model.session import Login
 from secondgate.portal.pages import Frame, Page, render
 from secondgate.protocol.cookie import clear_cookie, host_cookie_name, parse_cookie, set_cookie
@@ -80,6 +82,10 @@ class Context:
             request=request.token if request else "",
         )
 
+    async def named(self) -> Identity | None:
+        """Give whom a trusted proxy or a token of another login system names, as far as its keys are known."""
+        return await named_by(self.services, self.arrival)
+
     def keep(self, renewed: RenewedLogin) -> None:
         """Give the browser the tokens of a new or renewed login."""
         self._set(DEVICE, renewed.device_token, DEVICE_TTL_S)
@@ -141,9 +147,14 @@ async def read_context(request: web.Request, portal: Portal) -> Context:
     return Context(portal, arrival, state_token, state is None, browser)
 
 
+async def named_by(services: Services, arrival: Arrival) -> Identity | None:
+    """Give whom a request names besides our own cookies. Raises Malformed for what can be read in two ways."""
+    return arrival.identity() or await identity_of_jwt(services, arrival.jwts())
+
+
 async def _end_login_of_another(services: Services, arrival: Arrival, login: Login) -> bool:
-    """End a login when a trusted proxy says that somebody else sits at the browser now; whether it did."""
-    identity = arrival.identity()
+    """End a login when a trusted proxy or a token says that somebody else sits at the browser; whether it did."""
+    identity = await named_by(services, arrival)
     if identity is None or identity.email == login.identity.email:
         return False
     if await services.sessions.delete_login(login.id):

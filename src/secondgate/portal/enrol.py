@@ -106,6 +106,7 @@ async def show_webauthn(request: web.Request) -> web.StreamResponse:
         options_url=f"{ADD_DEVICE}/options",
         finish_url=f"{ADD_DEVICE}/finish",
         back_url=path(ADD_DEVICE, login_request),
+        listed_only=context.services.access().rulebook.organization.mfa.required_aaguids is not None,
     )
     return page(shown)
 

@@ -10,7 +10,11 @@ from secondgate.flows.proof import Purpose
 
 ADD_DEVICE = "/AddMfaDevice"
 DEVICES = "/account/devices"
-_PURPOSE = re.compile(r"devices|add(?:-(?:security_key|biometrics))?|remove-[0-9a-f-]{36}")
+JOIN = "/account/join"
+JOIN_HEADERS = "join-headers"
+_PURPOSE = re.compile(
+    r"devices|add(?:-(?:security_key|biometrics))?|remove-[0-9a-f-]{36}|join-(?:headers|[0-9a-f-]{36})"
+)
 
 
 def path(target: str, request: LoginRequest | None = None, *, purpose: str = "", **more: str) -> str:
@@ -23,7 +27,8 @@ def path(target: str, request: LoginRequest | None = None, *, purpose: str = "",
 def parse_purpose(text: object) -> str:
     """Read what a page was opened for; nothing for anything else.
 
-    `devices`; `add`, or `add-METHOD` when the method was chosen already; `remove-ID`.
+    `devices`; `add`, or `add-METHOD` when the method was chosen already; `remove-ID`; `join-WAY`, one more way of
+    logging in: an identity provider's id, or `headers`.
     """
     return text if isinstance(text, str) and _PURPOSE.fullmatch(text) else ""
 
@@ -40,6 +45,8 @@ def after_identity(request: LoginRequest | None, purpose: str) -> str:
         return path(f"{ADD_DEVICE}/{which}" if which else ADD_DEVICE, request)
     if what == "remove":
         return f"{DEVICES}/{which}/remove"
+    if what == "join":
+        return f"{JOIN}/{which}"
     if what == "devices":
         return DEVICES
     return path("/login", request) if request else "/"

@@ -18,7 +18,8 @@ from secondgate.flows.provider_logout import id_token_to_keep, remember_provider
 from secondgate.flows.sign_in import sign_in
 from secondgate.model.access import IdentityProvider
 from secondgate.portal.context import Context, context_of, page, see_other
-from secondgate.portal.journey import after_identity, path
+from secondgate.portal.joining import way_to_join
+from secondgate.portal.journey import after_identity
 from secondgate.portal.pages import Choice, MessageKind, MessagePage
 from secondgate.portal.providers import provider_of
 from secondgate.portal.words import status_of, words_for
@@ -36,6 +37,7 @@ _OWN_WORDS = frozenset(
         Reason.OTHER_BROWSER,
         Reason.UNKNOWN_OR_USED,
         Reason.PERSON_DISABLED,
+        Reason.SESSION_ENDED,
     )
 )
 
@@ -68,6 +70,7 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
     context = context_of(request)
     services, browser = context.services, context.browser
     name = ""
+    joining: Choice | None = None
     try:
         remembered = await claim_login_state(services, browser, _one(request, "state"))
         login_request = _still_valid(context, remembered.request_token)
@@ -75,6 +78,7 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
         name = provider.name
         presented = _presented(request)
         identity, id_token = await complete_openid_login(services, remembered, provider, presented)
+        joining = way_to_join(context, identity, provider.id)
         renewed = await sign_in(services, browser, identity, kept_id_token=id_token_to_keep(provider, id_token))
         await remember_provider_session(services, renewed.login, provider, id_token)
         log_amr(services, renewed.login)
@@ -86,7 +90,7 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
             log.info("login.failed", reason=error.reason, detail=error.detail, address=str(browser.address))
         else:
             await refuse_openid_login(services, browser, name, error)
-        return _refusal(context, error)
+        return _refusal(context, error, joining)
     return see_other(after_identity(login_request, remembered.purpose))
 
 
@@ -112,10 +116,10 @@ def _still_valid(context: Context, token: str) -> LoginRequest | None:
         return None
 
 
-def _refusal(context: Context, error: Rejected) -> web.Response:
+def _refusal(context: Context, error: Rejected, joining: Choice | None) -> web.Response:
     words = words_for(error) if error.reason in _OWN_WORDS else _FAILED
     way_on = Choice("Log in again", "/login")
-    if error.reason is Reason.IDENTITY_NOT_JOINED and context.login is not None:
-        way_on = Choice("Verify now", path("/challenge", purpose="devices"))
+    if error.reason is Reason.IDENTITY_NOT_JOINED and joining is not None:
+        way_on = joining
     refused = MessagePage(frame=context.frame(), kind=MessageKind.LOGIN_FAILED, detail=words, way_on=way_on)
     return page(refused, status=status_of(error))

@@ -208,6 +208,7 @@ class EnrolWebauthnPage(Page):
     options_url: str
     finish_url: str
     back_url: str = ""
+    listed_only: bool = False  # the organization requires models
 
     @property
     def title(self) -> str:

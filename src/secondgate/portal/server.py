@@ -22,7 +22,7 @@ from secondgate.errors import (
     Unavailable,
 )
 from secondgate.page_headers import page_headers
-from secondgate.portal import account, application_host, challenge, enrol, openid, provider_logout, sign_in
+from secondgate.portal import account, application_host, challenge, enrol, joining, openid, provider_logout, sign_in
 from secondgate.portal.application_host import message_page
 from secondgate.portal.assets import STATIC_FILES, STATIC_PATH
 from secondgate.portal.context import (
@@ -79,6 +79,7 @@ def make_portal(portal: Portal) -> web.Application:
             web.get("/AddMfaDevice/biometrics", enrol.show_webauthn, allow_head=False),
             web.post("/AddMfaDevice/options", enrol.give_options),
             web.post("/AddMfaDevice/finish", enrol.finish),
+            web.get("/account/join/{idp}", joining.show_joining, allow_head=False),
             web.get("/account/devices", account.show_devices, allow_head=False),
             web.post("/account/devices/{id}/name", account.rename_device),
             web.get("/account/devices/{id}/remove", account.show_removal, allow_head=False),

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from secondgate.errors import NotFound, Reason, Rejected
+from secondgate.errors import Forbidden, NotFound, Reason, Rejected
 from secondgate.flows.challenge import offered_methods
 from secondgate.flows.hand_over import begin_hand_over, decide_login
 from secondgate.flows.login_request import LoginRequest
 from secondgate.flows.one_time_pin import begin_one_time_pin, complete_one_time_pin, load_pending_email
 from secondgate.flows.openid_connect import log_amr
-from secondgate.flows.sign_in import sign_in
+from secondgate.flows.services import Services
+from secondgate.flows.sign_in import refuse_login, sign_in
+from secondgate.flows.window import load_window
 from secondgate.model.access import IdentityProvider
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
-from secondgate.model.person import IdentitySource
+from secondgate.model.person import Identity, IdentitySource
+from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, see_other
-from secondgate.portal.journey import ADD_DEVICE, after_identity, parse_purpose, path
+from secondgate.portal.joining import refuse
+from secondgate.portal.journey import ADD_DEVICE, JOIN_HEADERS, after_identity, parse_purpose, path
 from secondgate.portal.openid import go_to_provider
 from secondgate.portal.pages import Choice, LoginPage, MessageKind, MessagePage, PinPage
 from secondgate.portal.providers import provider_of, providers_of
@@ -45,17 +49,53 @@ async def show_login(request: web.Request) -> web.StreamResponse:
     context = context_of(request)
     login_request = context.login_request(request.query.get("request"))
     purpose = parse_purpose(request.query.get("purpose"))
-    identity = context.arrival.identity()
-    if identity is not None and (context.login is None or context.login.identity.email != identity.email):
-        renewed = await sign_in(context.services, context.browser, identity)
-        log_amr(context.services, renewed.login)
-        context.keep(renewed)
-        return see_other(path("/login", login_request, purpose=purpose))
+    try:
+        if purpose != JOIN_HEADERS and await _sign_in_whom_the_request_names(context):
+            return see_other(path("/login", login_request, purpose=purpose))
+    except Forbidden as error:
+        return await refuse(context, context.arrival.identity(), error, IdentitySource.HEADERS)
     if context.login is None:
         return await _begin_login(context, login_request, purpose)
     if login_request is None or purpose:
         return see_other(after_identity(login_request, purpose))
     return await _go_on(context, login_request)
+
+
+async def _sign_in_whom_the_request_names(context: Context) -> bool:
+    """Log in whom a trusted proxy names, or a token of another login system; whether there was somebody new.
+
+    Raises Unavailable when a token could name somebody whose keys cannot be had, and nobody is logged in.
+    """
+    services, login = context.services, context.login
+    identity = context.arrival.identity()
+    is_of_jwt = identity is None
+    if is_of_jwt and login is None:
+        proven = await services.jwts.prove(context.arrival.jwts())
+        identity = proven.identity if proven is not None else None
+    elif is_of_jwt:
+        identity = await context.named()
+    if identity is None or (login is not None and not await _is_news(services, login, identity)):
+        return False
+    try:
+        renewed = await sign_in(services, context.browser, identity)
+    except Forbidden as error:
+        if not is_of_jwt or error.reason is not Reason.IDENTITY_NOT_JOINED:
+            raise
+        await refuse_login(services, context.browser, identity, error)
+        return False  # who it is can still be shown in another way, and the two joined then
+    log_amr(services, renewed.login)
+    context.keep(renewed)
+    return True
+
+
+async def _is_news(services: Services, login: Login, identity: Identity) -> bool:
+    """Whether an identity is of somebody else, or one to be joined to the person who verified an authenticator."""
+    if identity.email != login.identity.email:
+        return True
+    known_as = (login.identity.namespace, login.identity.known_as)
+    if identity.source is not IdentitySource.JWT or (identity.namespace, identity.known_as) == known_as:
+        return False
+    return await load_window(services, login) is not None
 
 
 async def show_provider(request: web.Request) -> web.StreamResponse:
@@ -112,7 +152,10 @@ async def submit_pin(request: web.Request) -> web.StreamResponse:
         if email is None or error.reason is Reason.EXPIRED:
             return page(_pin_form(step, error=words_for(error)), status=status_of(error))
         return page(_pin_page(step, email, error=words_for(error)), status=status_of(error))
-    step.context.keep(await sign_in(services, browser, identity))
+    try:
+        step.context.keep(await sign_in(services, browser, identity))
+    except Forbidden as error:
+        return await refuse(step.context, identity, error, step.provider.id)
     return see_other(after_identity(step.request, step.purpose))
 
 
@@ -177,7 +220,7 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
 
 async def _begin_login(context: Context, request: LoginRequest | None, purpose: str) -> web.StreamResponse:
     """Show the ways to log in, or go straight on where the application or the organization wants it and one is left."""
-    providers = providers_of(context, request)
+    providers = [one for one in providers_of(context, request) if purpose != f"join-{one.id}"]
     application = context.application(request)
     goes_on = context.services.access().rulebook.organization.auto_redirect_to_identity
     if application is not None and application.auto_redirect_to_identity:
@@ -192,6 +235,7 @@ async def _begin_login(context: Context, request: LoginRequest | None, purpose: 
     shown = LoginPage(
         frame=context.frame(request),
         purpose=purpose,
+        notice="Log in the way that you used before." if purpose.startswith("join-") else "",
         application=application.name if application else "",
         pin_action=f"/login/{form.id}" if form else "",
         providers=choices,

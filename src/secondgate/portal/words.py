@@ -38,6 +38,10 @@ _WORDS = {
     Reason.ALREADY_ENROLLED: "You have an authenticator app already. Remove it before you set up another.",
     Reason.NOT_FIRST: "Another MFA device was added meanwhile. Verify with it first.",
     Reason.CREDENTIAL_TAKEN: "This device is enrolled already.",
+    Reason.ATTESTATION: (
+        "This device did not prove that it is of a model that your organization lists. Only listed ones can be added: "
+        "use one of those, or ask an administrator."
+    ),
     Reason.ATTACHMENT: "This device is of another kind than you chose. Go back and choose its kind.",
     Reason.USER_VERIFICATION: "The device did not check that it is you. Set up its screen lock or PIN, and try again.",
     Reason.SESSION_ENDED: "You were logged out meanwhile. Log in again.",
@@ -45,11 +49,11 @@ _WORDS = {
     Reason.PROVIDER_REFUSED: "The identity provider did not log you in. Try again, or ask an administrator.",
     Reason.EMAIL_NOT_VERIFIED: "The identity provider does not confirm your e-mail address. Confirm it there first.",
     Reason.IDENTITY_NOT_JOINED: (
-        "Your e-mail address is known here from another way of logging in. Log in that way, verify with one of your "
-        "MFA devices, and then log in with this provider within ten minutes. If you have no MFA device, ask an "
-        "administrator."
+        "Your e-mail address is known here from another way of logging in. To use this way too, log in the earlier "
+        "way, verify with one of your MFA devices, and then log in this way once, within ten minutes. If you cannot "
+        "log in the earlier way, ask an administrator."
     ),
-    Reason.IDENTITY_MISMATCH: "The identity provider gives another e-mail address than before. Ask an administrator.",
+    Reason.IDENTITY_MISMATCH: "Your e-mail address is now one that somebody else has here. Ask an administrator.",
     Reason.OTHER_BROWSER: "This login was begun in another browser. Start again here.",
     Reason.UNKNOWN_OR_USED: "This login has expired or was used already. Start again.",
     Reason.CROSS_SITE: "This page is out of date. Load it again and retry.",

@@ -35,6 +35,7 @@ from webauthn.helpers import parse_cbor
 
 from secondgate.errors import ProofRejected, Reason
 from secondgate.protocol.metadata import Metadata, Model
+from secondgate.protocol.webauthn_wire import PresentedAttestation
 
 FORMATS: Mapping[str, type[Attestation]] = {
     "packed": PackedAttestation,
@@ -54,14 +55,6 @@ BROKEN = frozenset(
 AAGUID_BYTES = 16
 OID_AAGUID = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")  # id-fido-gen-ce-aaguid
 _OCTET_STRING = bytes((4, AAGUID_BYTES))
-
-
-@dataclass(frozen=True, slots=True)
-class PresentedAttestation:
-    """What a registration came with, as bytes."""
-
-    attestation_object: bytes
-    client_data_json: bytes
 
 
 @dataclass(frozen=True, slots=True)

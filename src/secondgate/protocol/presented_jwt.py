@@ -73,9 +73,10 @@ def find_presented_jwts(headers: HeaderMap, cookie: str, sources: Sequence[JwtSo
     return tuple(found)
 
 
-def is_of_issuer(token: UnverifiedToken, issuer: str) -> bool:
-    """Whether a token says that it is of this issuer, so that it is worth asking for the issuer's keys."""
-    return token.claims.get("iss") == issuer
+def verify_issuer(token: UnverifiedToken, expected_issuer: str) -> None:
+    """Prove that a token names this issuer: only then are its keys worth asking for. Raises TokenRejected."""
+    if token.claims.get("iss") != expected_issuer:
+        raise TokenRejected(Reason.TOKEN_CLAIMS, "iss is another issuer")
 
 
 def verify_presented_jwt(token: str, *, keys: Sequence[VerificationKey], source: JwtSource, now: int) -> JwtFacts:
@@ -89,8 +90,7 @@ def verify_presented_jwt(token: str, *, keys: Sequence[VerificationKey], source:
     if not isinstance(typ, str) or typ.lower() not in _TYPES:
         raise TokenRejected(Reason.TOKEN_HEADER, "a token of another kind")
     claims = parsed.claims
-    if not is_of_issuer(parsed, source.issuer):
-        raise TokenRejected(Reason.TOKEN_CLAIMS, "iss is another issuer")
+    verify_issuer(parsed, source.issuer)
     _verify_audience(claims.get("aud"), source.audiences)
     issued_at, expires_at = verify_times(claims, max_life_s=MAX_LIFE_S, now=now)
     subject = claims.get("sub")

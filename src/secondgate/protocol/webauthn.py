@@ -3,7 +3,7 @@
 Makes the options of both ceremonies and judges what comes back. What a method is stays as it was asked
 for: an assertion proves the method that its authenticator was registered for, whatever it says of itself.
 Left to others: that a challenge is used once and in time (the flow), that a credential id is unique and a
-signature counter grows (the store), and whose root an attestation leads to (none is asked for here).
+signature counter grows (the store), and whose root an attestation leads to (`attestation`).
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from secondgate.protocol.webauthn_wire import (
     MAX_SIGNATURE_BYTES,
     MAX_USER_HANDLE_BYTES,
     Credential,
+    PresentedAttestation,
     parse_bytes,
     parse_credential,
     parse_transports,
@@ -81,7 +82,7 @@ class RelyingParty:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredCredential:
-    """A new credential. `public_key` is a COSE key, `aaguid` 32 hexadecimal digits."""
+    """A new credential. `public_key` is a COSE key; `aaguid` (32 hexadecimal digits) is only claimed."""
 
     credential_id: bytes
     public_key: bytes
@@ -89,6 +90,7 @@ class RegisteredCredential:
     aaguid: str
     backup_eligible: bool
     transports: tuple[str, ...]
+    attestation: PresentedAttestation
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,12 @@ def registration_options(
     challenge: bytes,
     method: Method,
     enrolled: Sequence[Authenticator],
+    attested: bool = False,
 ) -> dict[str, object]:
     """Give `PublicKeyCredentialCreationOptionsJSON` (section 5.4).
 
-    `enrolled` are all authenticators of the person: none of them can be registered again. Raises ValueError for TOTP
-    and for a person's id over 64 bytes.
+    `enrolled` are all authenticators of the person: none of them can be registered again. `attested` asks for what
+    proves the authenticator's model. Raises ValueError for TOTP and for a person's id over 64 bytes.
     """
     user_id = person_id.encode()
     if method not in ATTACHMENT or len(user_id) > MAX_USER_HANDLE_BYTES:
@@ -124,7 +127,7 @@ def registration_options(
         user_name=email,
         challenge=challenge,
         timeout=TIMEOUT_MS,
-        attestation=AttestationConveyancePreference.NONE,
+        attestation=AttestationConveyancePreference.DIRECT if attested else AttestationConveyancePreference.NONE,
         authenticator_selection=AuthenticatorSelectionCriteria(
             authenticator_attachment=ATTACHMENT[method],
             resident_key=ResidentKeyRequirement.DISCOURAGED,
@@ -150,7 +153,7 @@ def verify_registration(
     credential = parse_credential(response)
     transports = parse_transports(credential.response.get("transports"))
     client_data_json = parse_bytes(credential.response, "clientDataJSON", MAX_CLIENT_DATA_BYTES)
-    attestation = parse_bytes(credential.response, "attestationObject", MAX_ATTESTATION_BYTES)
+    attestation_object = parse_bytes(credential.response, "attestationObject", MAX_ATTESTATION_BYTES)
     verify_client_data(
         client_data_json,
         expected_type="webauthn.create",
@@ -158,7 +161,7 @@ def verify_registration(
         expected_origin=rp.origin,
     )
     facts = verify_authenticator_data(
-        _authenticator_data(attestation),
+        _authenticator_data(attestation_object),
         expected_rp_id=rp.id,
         user_verification_required=expected_method is Method.BIOMETRICS,
     )
@@ -177,6 +180,7 @@ def verify_registration(
         aaguid=attested.aaguid.hex(),
         backup_eligible=facts.backup_eligible,
         transports=transports,
+        attestation=PresentedAttestation(attestation_object, client_data_json),
     )
 
 

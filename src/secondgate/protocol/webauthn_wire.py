@@ -38,6 +38,14 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class PresentedAttestation:
+    """What a registration brought to prove the authenticator's model with; nothing of it is proven yet."""
+
+    attestation_object: bytes
+    client_data_json: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AuthenticatorFacts:
     """Authenticator data whose relying party, flags and length have been judged."""
 

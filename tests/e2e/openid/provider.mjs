@@ -3,9 +3,10 @@
 // `node provider.mjs SETTINGS.json`. Settings: `modules` (folder with oidc-provider in it), `issuer`, `port`, `clients`
 // (metadata of OpenID Connect Dynamic Client Registration 1.0), `accounts` (a file: login name to claims, `amr` and
 // `auth_age_s`; read at every use), `clock` (a file: seconds to add to the real time), `claims_in_id_token` (or at
-// userinfo alone), `password` (everybody's). SIGHUP replaces the signing key.
+// userinfo alone), `password` (everybody's), `key` (a file for the signing key), `end` (a file: the path at whose next
+// request the process dies). The last two may be missing. SIGHUP replaces the signing key.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
 
@@ -16,19 +17,18 @@ const { Provider } = await import(pathToFileURL(`${settings.modules}/oidc-provid
 
 const readAccounts = () => JSON.parse(readFileSync(settings.accounts, 'utf8'));
 const escaped = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
-const newKey = () => ({
-  ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
-  kid: randomUUID(),
-  use: 'sig',
-  alg: 'RS256',
-});
+function makeKey() {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const key = { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' };
+  writeFileSync(settings.key, JSON.stringify(key));
+}
 const page = (title, body) =>
   `<!doctype html><html lang="en"><title>${title}</title><h1>${title}</h1><p>${escaped(settings.issuer)}</p>${body}`;
 
 function configuration() {
   return {
     clients: settings.clients,
-    jwks: { keys: [newKey()] },
+    jwks: { keys: [JSON.parse(readFileSync(settings.key, 'utf8'))] },
     cookies: { keys: ['of the tests alone'] },
     pkce: { methods: ['S256'], required: () => true },
     claims: {
@@ -123,12 +123,15 @@ async function interact(request, response) {
   response.end(loginForm(request, form ? 'Unknown login name or wrong password' : ''));
 }
 
+if (!existsSync(settings.key)) makeKey();
 let provider = newProvider();
 process.on('SIGHUP', () => {
+  makeKey();
   provider = newProvider();
 });
 process.on('SIGTERM', () => process.exit(0));
 createServer((request, response) => {
+  if (existsSync(settings.end) && request.url === readFileSync(settings.end, 'utf8')) process.exit(1);
   if (!request.url.startsWith('/interaction/')) {
     provider.callback()(request, response);
     return;

@@ -88,7 +88,6 @@ def test_what_nothing_honours_is_no_field_anywhere() -> None:
         AccessShapes,
         ApplicationShape,
         PolicyShape,
-        MfaConfigShape,
         MfaOverrideShape,
         IdentityProviderShape,
     ]
@@ -101,7 +100,7 @@ def test_what_nothing_honours_is_no_field_anywhere() -> None:
     ("shape", "data"),
     [
         (IdentityProviderShape, {"name": "C", "type": "saml"}),
-        (ListShape, {"name": "L", "type": "AAGUID"}),
+        (ListShape, {"name": "L", "type": "DOMAIN"}),
         (ApplicationShape, {"name": "A", "type": "saas"}),
         (ApplicationShape, {"name": "A", "destinations": [{"type": "private", "uri": "a.b"}]}),
     ],

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from secondgate.flows.services import Services
+from secondgate.model.person import Identity
+from secondgate.model.session import Login
 from tests.unit.cli.installation import ANN, Installation
 
 
@@ -38,6 +43,7 @@ def test_an_mfa_session_that_suffices_is_named(installation: Installation) -> No
         "allowed_authenticators_from": "organization",
         "session_duration_s": 86400,
         "session_duration_from": "organization",
+        "amr_matching_session_duration_s": None,
     }
     assert [one["method"] for one in data["mfa_sessions"]] == ["totp"]
     assert data["decisions"]["unknown"] == {"decision": "sign_in", "reason": "no_session"}
@@ -127,3 +133,72 @@ def test_what_cannot_be_read_is_bad_usage(installation: Installation, arguments:
     with pytest.raises(SystemExit) as caught:
         installation.run("explain", *arguments)
     assert caught.value.code == 2
+
+
+def corporate(installation: Installation, *, age_s: int | None = 60, amr: tuple[str, ...] = ("pwd", "otp")) -> None:
+    """Turn AMR matching on, and log Ann in with the provider's own MFA of that age."""
+    configuration = json.loads(installation.file.read_text())
+    configuration["access"]["organization"]["mfa_config"]["amr_matching_session_duration"] = "1h"
+    rule = {"external_evaluation": {"evaluate_url": "https://p.example/yes", "keys_url": "https://p.example/keys"}}
+    shop = next(one for one in configuration["access"]["applications"] if one["name"] == "Shop")
+    shop["policies"] = [{"name": "judged", "decision": "allow", "include": [rule]}]
+    installation.file.write_text(json.dumps(configuration))
+
+    async def log_in(services: Services) -> None:
+        now = services.now()
+        auth_time = None if age_s is None else now - age_s
+        identity = Identity(ANN, amr=amr, auth_time=auth_time, identity_provider_id=pin_id(services))
+        login = Login("newest", "person-ann", "browser-2", identity, now, now + 3600)
+        await services.sessions.save_login(login, now=now)
+
+    installation.within(log_in)
+
+
+def pin_id(services: Services) -> str:
+    return services.access().identity_providers[0].id
+
+
+def test_it_says_which_login_it_is_and_what_its_provider_vouches_for(installation: Installation) -> None:
+    corporate(installation)
+    out = installation.run("explain", "--email", ANN, "https://wiki.example.com/")[1]
+    assert "login        by PIN, 2" in out
+    assert "     amr: pwd, otp" in out.splitlines()
+    assert "AMR matching on, from the organization: at most 1h old" in out
+    assert "     otp is totp: counts until 2" in out
+    data = installation.data("explain", "--email", ANN, "https://wiki.example.com/")
+    assert data["login"]["amr_methods"] == ["totp"]
+    assert data["login"]["amr_ignored_because"] is None
+    assert data["mfa"]["amr_matching_session_duration_s"] == 3600
+    admin = installation.run("explain", "--email", ANN, "https://wiki.example.com/admin")[1]
+    assert "     otp is totp: does not count: the method is not allowed here" in admin
+
+
+@pytest.mark.parametrize(
+    ("age_s", "amr", "words"),
+    [
+        (None, ("otp",), "nothing counts: the identity provider does not say when it was (auth_time)"),
+        (-3600, ("otp",), "nothing counts: its auth_time lies in the future"),
+        (60, ("mfa",), "nothing counts: no value stands for a method"),
+        (3700, ("otp",), "otp is totp: does not count: it is of 2"),
+    ],
+)
+def test_it_says_why_the_providers_mfa_does_not_count(
+    installation: Installation, age_s: int | None, amr: tuple[str, ...], words: str
+) -> None:
+    corporate(installation, age_s=age_s, amr=amr)
+    assert words in installation.run("explain", "--email", ANN, "https://wiki.example.com/")[1]
+
+
+def test_it_names_the_services_that_are_asked_at_a_login(installation: Installation) -> None:
+    corporate(installation)
+    out = installation.run("explain", "--email", ANN, "https://shop.example.com/")[1]
+    assert "  https://p.example/yes is asked at each login; here its answer counts as no" in out
+    data = installation.data("explain", "--email", ANN, "https://shop.example.com/")
+    assert data["external_evaluations"] == ["https://p.example/yes"]
+
+
+def test_it_says_that_amr_matching_is_off(installation: Installation) -> None:
+    out = installation.run("explain", "--email", ANN, "https://wiki.example.com/")[1]
+    assert "AMR matching off: MFA at the identity provider counts for nothing" in out
+    nobody = installation.run("explain", "--email", "bob@other.example", "https://wiki.example.com/")[1]
+    assert "login        none now" in nobody

@@ -23,6 +23,7 @@ def test_the_schema_is_json_and_names_every_setting() -> None:
         "mail",
         "identity",
         "identity_headers",
+        "webauthn",
         "signing_algorithm",
         "log_level",
         "access",
@@ -37,4 +38,6 @@ def test_every_object_is_closed_and_every_secret_may_be_a_file() -> None:
     storage, mail = schema["$defs"]["StorageSettings"]["properties"], schema["$defs"]["MailSettings"]["properties"]
     assert {"database_file", "redis_file"} < set(storage)
     assert {"smtp_file", "from", "outbox"} < set(mail)
+    provider = schema["$defs"]["IdentityProviderConfigShape"]["properties"]
+    assert {"client_secret_file", "client_private_key_file", "client_key_id", "prompt"} < set(provider)
     assert "***" not in json.dumps(schema)

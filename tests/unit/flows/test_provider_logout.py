@@ -22,11 +22,12 @@ from secondgate.flows.provider_logout import (
 )
 from secondgate.flows.services import Services
 from secondgate.flows.sign_in import renew_login, sign_in
+from secondgate.flows.window import load_window, open_window
 from secondgate.model.access import Access, IdentityProvider
 from secondgate.model.openid import OpenIdSettings
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.secret import Secret
-from secondgate.model.session import Login
+from secondgate.model.session import ApplicationSession, Login
 from secondgate.protocol.id_token import IdToken
 from secondgate.protocol.logout_token import EVENT
 from secondgate.store.ports import Kind, OutgoingAnswer
@@ -166,6 +167,26 @@ async def test_a_login_that_is_renewed_meanwhile_ends_too(services: Services, wo
     await end_by_logout_token(services, ann.browser(), logout_token(world, sid="sid-1"))
     assert await ann.find_login() is None
     assert await services.sessions.list_logins(login.person_id) == ()
+
+
+async def test_with_the_login_ends_what_its_browser_has_open(services: Services, world: World, ann: Person) -> None:
+    """A window, a code on its way to an application, and a session that came of another login in this browser."""
+    login = await log_in(services, ann)
+    other = await log_in(services, ann.at_another_browser(), session_id="sid-2")
+    for one in (login, other):
+        await open_window(services, one)
+        by_pin = replace(one.identity, identity_provider_id=PIN.id, subject="")
+        session = ApplicationSession(
+            f"of-{one.id}", "wiki.example.com", one.person_id, one.device_id, by_pin, one.at, one.expires_at, ()
+        )
+        await services.sessions.save_application_session(session, now=services.now())
+    await services.live.save(Kind.HAND_OVER, "code", b"{}", ttl_s=30, owner=login.person_id)
+    await end_by_logout_token(services, ann.browser(), logout_token(world, sid="sid-1"))
+    assert await services.live.load(Kind.HAND_OVER, "code") is None
+    assert await services.live.load(Kind.DEVICE_WINDOW, login.id) is None
+    assert await load_window(services, other) is not None
+    sessions = await services.sessions.list_application_sessions(login.person_id)
+    assert [session.id for session in sessions] == [f"of-{other.id}"]
 
 
 async def test_an_outage_uses_no_token_up(services: Services, world: World, ann: Person) -> None:

@@ -145,8 +145,9 @@ async def test_a_disabled_person_does_not_get_in(world: World, ann: Person) -> N
 
 @pytest.mark.case(28)
 @pytest.mark.parametrize("deletes", [False, True])
+@pytest.mark.parametrize("step", ["find_or_create_person", "add_subject", "save_last_login"])
 async def test_a_person_disabled_or_deleted_during_the_login_does_not_get_in(
-    world: World, ann: Person, *, deletes: bool
+    world: World, ann: Person, step: str, *, deletes: bool
 ) -> None:
     async def interrupt() -> None:
         (person,) = await world.durable.list_people()
@@ -155,7 +156,7 @@ async def test_a_person_disabled_or_deleted_during_the_login_does_not_get_in(
         else:
             await set_person_disabled(world.services, person.id, disabled=True, actor="root")
 
-    world.durable_steps.after["find_or_create_person"] = interrupt
+    world.durable_steps.after[step] = interrupt
     with pytest.raises(Forbidden) as refused:
         await ann.sign_in()
     assert refused.value.reason is Reason.PERSON_DISABLED

@@ -27,6 +27,7 @@ from secondgate.flows.enrol import (
 from secondgate.flows.hand_over import HandedOver, begin_hand_over, complete_hand_over, decide_login
 from secondgate.flows.login_request import LoginRequest, sign_login_request, verify_login_request
 from secondgate.flows.one_time_pin import begin_one_time_pin, complete_one_time_pin
+from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.proof import Purpose
 from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.flows.services import Services
@@ -38,9 +39,11 @@ from secondgate.model.keys import SigningAlgorithm
 from secondgate.model.organization import Method, MfaConfig, MfaOverride, Organization
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.policy import Criteria, EmailDomain, Policy, PolicyAction, Visitor
+from secondgate.model.presented_jwt import JwtSource
 from secondgate.model.secret import Secret
 from secondgate.model.session import ApplicationSession, Login
 from secondgate.protocol.jwt import KeyRing, new_signing_key
+from secondgate.protocol.metadata import Metadata, packaged_metadata
 from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.protocol.webauthn import RelyingParty
 from secondgate.store.ports import DurableStore, LiveStore
@@ -113,6 +116,8 @@ class World:
     )
     applications: tuple[Application, ...] = (application(),)
     administrators: Criteria | None = None
+    jwt_sources: tuple[JwtSource, ...] = ()
+    metadata: Metadata = field(default_factory=packaged_metadata)
     random: list[bytes] = field(default_factory=list)
     spawned: list[Coroutine[None, None, None]] = field(default_factory=list)
 
@@ -134,10 +139,12 @@ class World:
             mailer=self.mailer,
             outgoing=self.outgoing,
             documents=ProviderDocuments(self.outgoing, clock=self.clock),
+            jwts=PresentedJwts(self.jwt_sources, self.outgoing, clock=self.clock),
             keys=KeyRing(
                 [new_signing_key(SigningAlgorithm.ES256, now=START, name="mfa.example.com", random_bytes=os.urandom)]
             ),
             relying_party=RP,
+            authenticator_metadata=lambda: self.metadata,
             mac_key=os.urandom(32),
             clock=self.clock,
             random_bytes=self.random_bytes,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from secondgate.model.amr import AMR_OF_METHOD
 from secondgate.model.organization import Method
-from secondgate.model.person import folded_email
+from secondgate.model.person import Identity, IdentitySource, folded_email
 
 
 def test_addresses_are_compared_without_case_and_blanks() -> None:
@@ -30,3 +30,14 @@ def test_folding_twice_changes_nothing_and_adds_no_ascii(email: str) -> None:
 
 def test_every_method_has_an_amr_value() -> None:
     assert set(AMR_OF_METHOD) == set(Method)
+
+
+def test_people_are_known_by_an_issuers_subject_or_by_their_address() -> None:
+    def known(source: IdentitySource) -> tuple[str, str]:
+        identity = Identity("Ann@example.com", source=source, subject="s", issuer="https://idp.example")
+        return identity.namespace, identity.known_as
+
+    for source in (IdentitySource.OIDC, IdentitySource.JWT):
+        assert known(source) == ("https://idp.example", "s")
+    for source in (IdentitySource.ONE_TIME_PIN, IdentitySource.HEADERS):
+        assert known(source) == (source.value, "ann@example.com")

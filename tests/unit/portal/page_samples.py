@@ -62,6 +62,7 @@ def samples(
             others=(links[Method.TOTP],),
             options_url="/challenge/options",
             finish_url="/challenge/finish",
+            provider=pages.Choice("Corporate", "/login/corporate?fresh=1"),
             frame=known,
         ),
         "challenge-biometrics": pages.ChallengePage(
@@ -71,7 +72,13 @@ def samples(
             finish_url="/challenge/finish",
             frame=known,
         ),
-        "add-device": pages.AddDevicePage(action="/AddMfaDevice", offers=offers, application=application, frame=known),
+        "add-device": pages.AddDevicePage(
+            action="/AddMfaDevice",
+            offers=offers,
+            application=application,
+            provider=pages.Choice("Corporate", "/login/corporate?fresh=1"),
+            frame=known,
+        ),
         "add-device-another": pages.AddDevicePage(
             action="/AddMfaDevice",
             offers=(

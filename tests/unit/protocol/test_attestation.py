@@ -15,8 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from secondgate.errors import ProofRejected, Reason
-from secondgate.protocol.attestation import BROKEN, PresentedAttestation, _verify_leaf, verify_attestation
+from secondgate.protocol.attestation import BROKEN, _verify_leaf, verify_attestation
 from secondgate.protocol.metadata import Metadata, Model, packaged_metadata
+from secondgate.protocol.webauthn_wire import PresentedAttestation
 from tests.fakes.authenticator import Key, Lies, SoftAuthenticator, sign, unb64
 from tests.fakes.vendor import Attestation, Vendor, metadata
 

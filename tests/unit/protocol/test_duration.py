@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.errors import Malformed
-from secondgate.protocol.duration import MAX_DURATION_S, format_duration, parse_duration
+from secondgate.protocol.duration import MAX_DURATION_S, format_duration, parse_duration, parse_token_duration
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,36 @@ def test_durations_are_written_the_shortest_way(seconds: int, text: str) -> None
 def test_what_could_not_be_read_is_not_written(seconds: int) -> None:
     with pytest.raises(ValueError, match="not a duration"):
         format_duration(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_s"), [("1h", 3600), ("8760h", 31_536_000), ("87600h", 315_360_000), ("forever", None)]
+)
+def test_a_service_token_is_valid_for_hours_or_for_ever(text: str, duration_s: int | None) -> None:
+    assert parse_token_duration(text, field="duration") == duration_s
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0h",
+        "00h",
+        "87601h",
+        "999999h",
+        "30m",
+        "1h30m",
+        "1.5h",
+        "-1h",
+        "1H",
+        " 1h",
+        "1h\n",
+        "Forever",
+        "\u0661h",
+        8760,
+        None,
+    ],
+)
+def test_any_other_duration_of_a_service_token_is_refused(text: object) -> None:
+    with pytest.raises(Malformed, match="duration: must be hours"):
+        parse_token_duration(text, field="duration")

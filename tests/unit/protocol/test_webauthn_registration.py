@@ -21,7 +21,8 @@ from secondgate.protocol.webauthn import (
     registration_options,
     verify_registration,
 )
-from tests.fakes.authenticator import Key, Lies, SoftAuthenticator, b64, cose_key, new_key, sign
+from secondgate.protocol.webauthn_wire import PresentedAttestation
+from tests.fakes.authenticator import Key, Lies, SoftAuthenticator, b64, cose_key, new_key, sign, unb64
 
 RP = RelyingParty("mfa.example.com", "Example", "https://mfa.example.com")
 CHALLENGE = bytes(range(32))
@@ -112,6 +113,9 @@ def test_an_honest_authenticator_is_registered(
         aaguid="cb69481e8ff7403993ec0a2729a154a8",
         backup_eligible=False,
         transports=transports,
+        attestation=PresentedAttestation(
+            unb64(response["response"]["attestationObject"]), unb64(response["response"]["clientDataJSON"])
+        ),
     )
     assert parse_credential_id(response) == passkey.id
 

@@ -1,0 +1,75 @@
+"""Reads again what other replicas and the command line may have changed: signing keys and service tokens.
+
+What is not read for a while stays in use: keys for ever, service tokens for a minute (`flows.machines`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from secondgate.errors import Unavailable
+from secondgate.flows.service_tokens import unknown_references
+from secondgate.flows.services import Services
+
+log = structlog.get_logger("secondgate.refresh")
+
+REFRESH_EVERY_S = 5.0
+
+
+async def refresh(services: Services) -> None:
+    """Work with the signing keys and the service tokens that are stored now. Raises Unavailable."""
+    services.service_tokens.replace(await services.durable.list_service_tokens())
+    stored = await services.durable.list_signing_keys()
+    if stored and tuple(key.kid for key in stored) != services.keys.kids:
+        services.keys.replace(stored)
+        log.info("keys.replaced", kids=services.keys.kids)
+
+
+class UnknownTokens:
+    """Tells once of each state of the settings which service tokens their rules name and nobody made."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._told: tuple[str, frozenset[str]] | None = None
+
+    def tell(self) -> None:
+        """Log a warning if there are any, and it was not said yet."""
+        access = self._services.access()
+        unknown = unknown_references(self._services, access)
+        if unknown and (access.version, unknown) != self._told:
+            log.warning("service_token.unknown", names=sorted(unknown), hint="`secondgate service-tokens create`")
+        self._told = access.version, unknown
+
+
+@asynccontextmanager
+async def kept_fresh(
+    services: Services, *, also: Callable[[], Awaitable[object]] | None = None, every_s: float = REFRESH_EVERY_S
+) -> AsyncIterator[None]:
+    """Refresh again and again, and do what is to be done `also`. Whatever goes wrong is logged, and tried again."""
+    unknown = UnknownTokens(services)
+
+    async def read_again() -> None:
+        unknown.tell()
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await refresh(services)
+                if also is not None:
+                    await also()
+                unknown.tell()
+            except Unavailable as error:
+                log.warning("refresh.unavailable", reason=str(error))
+            except Exception:
+                log.exception("refresh.error")
+
+    task = asyncio.ensure_future(read_again())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,62 @@
+"""Keys and service tokens are read again and again, whatever goes wrong in between."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from secondgate.errors import Unavailable
+from secondgate.flows.refresh import kept_fresh, refresh
+from secondgate.model.keys import SigningAlgorithm
+from secondgate.model.secret import Secret
+from secondgate.model.service_token import ServiceToken
+from secondgate.protocol.jwt import new_signing_key
+from secondgate.protocol.opaque_token import token_hash
+from secondgate.protocol.service_token import PresentedServiceToken
+from tests.unit.flows.world import START, World
+
+TOKEN = ServiceToken("id", "ci", "client", token_hash("right"), START)
+PRESENTED = PresentedServiceToken("client", Secret("right"))
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - what is waited for tells of no event
+            await asyncio.sleep(0.001)
+
+
+async def test_tokens_and_keys_that_are_stored_now_are_used_now(world: World) -> None:
+    world.durable.service_tokens["id"] = TOKEN
+    await refresh(world.services)
+    assert world.services.service_tokens.find(PRESENTED, now=START) == TOKEN
+    kids = world.services.keys.kids
+    made = new_signing_key(SigningAlgorithm.ES256, now=START + 1, name="new", random_bytes=os.urandom)
+    await world.durable.add_signing_key(made)
+    await refresh(world.services)
+    assert world.services.keys.kids == (made.kid,) != kids
+
+
+@pytest.mark.case(85)
+@pytest.mark.parametrize("error", [Unavailable("gone"), RuntimeError("a mistake of ours")])
+async def test_a_reading_that_fails_is_logged_and_tried_again(
+    world: World, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = 0
+
+    async def fail() -> tuple[ServiceToken, ...]:
+        nonlocal failed
+        failed += 1
+        raise error
+
+    monkeypatch.setattr(world.durable, "list_service_tokens", fail)
+    with capture_logs() as logs:
+        async with kept_fresh(world.services, every_s=0.001):
+            await until(lambda: failed > 2)
+            monkeypatch.undo()
+            world.durable.service_tokens["id"] = TOKEN
+            await until(lambda: "ci" in world.services.service_tokens.references)
+    assert {line["event"] for line in logs} & {"refresh.unavailable", "refresh.error"}
