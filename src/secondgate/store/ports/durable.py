@@ -1,0 +1,22 @@
+"""The durable store as a whole: all ports of what must never be lost."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from secondgate.store.ports.administration import AccessObjects, ApiTokens, Audit, ServiceTokens, SigningKeys
+from secondgate.store.ports.people import Attempts, Authenticators, People
+
+
+class DurableStore(
+    People, Authenticators, Attempts, Audit, SigningKeys, ServiceTokens, AccessObjects, ApiTokens, Protocol
+):
+    """All of the durable store."""
+
+    async def ping(self) -> None:
+        """Answer, or raise Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        ...
