@@ -77,7 +77,10 @@ class ApiTokens(Protocol):
         ...
 
     async def replace_api_token(self, token: ApiToken) -> bool:
-        """Replace everything of the token with this id but its hash; False when there is none."""
+        """Replace everything of the token with this id but its hash and when it was made; False when there is none.
+
+        Raises Conflict(NAME_TAKEN) when the name is another token's.
+        """
         ...
 
     async def save_api_token_used(self, token_id: str, *, now: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from secondgate.errors import Conflict, Reason
 from secondgate.model.api_token import ApiToken, Permission
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import api_tokens
@@ -39,14 +40,18 @@ class SqlApiTokens:
     async def list_api_tokens(self) -> tuple[ApiToken, ...]:
         """List all, by name."""
         async with self._database.reading() as connection:
-            rows = (await connection.execute(select(api_tokens).order_by(api_tokens.c.name))).all()
-        return tuple(map(_token, rows))
+            rows = (await connection.execute(select(api_tokens))).all()
+        # sorted here: the order of PostgreSQL depends on its locale
+        return tuple(sorted(map(_token, rows), key=lambda token: token.name))
 
     async def replace_api_token(self, token: ApiToken) -> bool:
         """Replace everything of the token with this id but its hash; False when there is none."""
-        async with self._database.writing() as connection:
-            changed = update(api_tokens).where(api_tokens.c.id == token.id).values(**_row(token))
-            return (await connection.execute(changed)).rowcount == 1
+        changed = update(api_tokens).where(api_tokens.c.id == token.id).values(**_row(token))
+        try:
+            async with self._database.writing() as connection:
+                return (await connection.execute(changed)).rowcount == 1
+        except IntegrityError as error:
+            raise Conflict(Reason.NAME_TAKEN, f"there is a token named {token.name!r} already") from error
 
     async def save_api_token_used(self, token_id: str, *, now: int) -> None:
         """Remember when it was used."""
