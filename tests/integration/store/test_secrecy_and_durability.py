@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 import signal
 import sqlite3
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from secondgate.errors import TooManyAttempts
+from secondgate.errors import TooManyAttempts, Unavailable
+from secondgate.model.access_object import AccessObject, ObjectKind
 from secondgate.model.keys import SigningAlgorithm, SigningKey
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator
@@ -26,6 +28,20 @@ from secondgate.store.redis import RedisLiveStore, connect_redis
 NOW = 1_800_000_000
 SEED = bytes(range(0x41, 0x55))
 PRIVATE_KEY = b"PRIVATE-KEY-IN-PKCS8-DER" * 3
+CLIENT_SECRET = "client-secret-of-ours-at-a-provider"
+PROVIDER_KEY = "-----BEGIN PRIVATE KEY-----\nPEM-OF-OURS-AT-A-PROVIDER\n-----END PRIVATE KEY-----\n"
+PROVIDER_SECRETS = (CLIENT_SECRET.encode(), b"PEM-OF-OURS-AT-A-PROVIDER")
+PROVIDER = AccessObject(
+    ObjectKind.IDENTITY_PROVIDER,
+    "provider",
+    {
+        "name": "Corporate",
+        "type": "oidc",
+        "config": {"client_secret": CLIENT_SECRET, "client_private_key": PROVIDER_KEY},
+    },
+    NOW,
+    NOW,
+)
 
 
 async def enrolled(data_dir: Path, database_url: str) -> Opened:
@@ -35,7 +51,15 @@ async def enrolled(data_dir: Path, database_url: str) -> Opened:
     await opened.durable.add_authenticator(totp, totp_seed=Secret(SEED), only_as_first=True)
     key = SigningKey("k", SigningAlgorithm.ES256, Secret(PRIVATE_KEY), "certificate", NOW)
     await opened.durable.add_signing_key(key)
+    group = AccessObject(ObjectKind.GROUP, "group", {"name": "staff"}, NOW, NOW)
+    assert await opened.durable.replace_access_objects(expected_version=0, saved=[PROVIDER, group])
     return opened
+
+
+def forms(secret: bytes) -> tuple[bytes, ...]:
+    """Give how a secret might be written; base64 in each of the three places in which it can begin."""
+    in_base64 = (base64.b64encode(b"x" * lead + secret)[4 if lead else 0 :][:-4].strip(b"=") for lead in range(3))
+    return (secret, secret.hex().encode(), *in_base64)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -54,10 +78,10 @@ async def test_seed_and_signing_key_are_nowhere_in_clear_in_files(tmp_path: Path
     await opened.durable.close()
     for files in (while_open, contents(tmp_path)):
         assert b"ada@example.com" in b"".join(files.values())
+        assert b"staff" in b"".join(files.values())
         for content in files.values():
-            for secret in (SEED, PRIVATE_KEY[:24]):
-                assert secret not in content
-                assert secret.hex().encode() not in content.lower()
+            for secret in (SEED, PRIVATE_KEY[:24], *PROVIDER_SECRETS):
+                assert not [form for form in forms(secret) if form in content or form in content.lower()]
     assert not shown_to_others(tmp_path)
 
 
@@ -67,14 +91,14 @@ async def test_seed_and_signing_key_are_nowhere_in_clear_in_postgresql(tmp_path:
     for dumping, wanted in (
         ("SELECT authenticators::text FROM authenticators", b"phone"),
         ("SELECT signing_keys::text FROM signing_keys", b"certificate"),
+        ("SELECT access_objects::text FROM access_objects", b"staff"),
     ):
         async with opened.database.reading() as connection:
             rows = await connection.execute(text(dumping))
             dump = "".join(rows.scalars()).encode()
         assert wanted in dump
-        for secret in (SEED, PRIVATE_KEY[:24]):
-            assert secret not in dump
-            assert secret.hex().encode() not in dump
+        for secret in (SEED, PRIVATE_KEY[:24], *PROVIDER_SECRETS):
+            assert not [form for form in forms(secret) if form in dump]
     await opened.durable.close()
 
 
@@ -92,6 +116,19 @@ async def test_a_sealed_seed_moved_to_another_person_does_not_open(tmp_path: Pat
     assert loaded is not None
     with pytest.raises(Exception, match="does not open"):
         await opened.durable.load_totp("ada")
+    await opened.durable.close()
+
+
+async def test_a_sealed_identity_provider_opens_after_a_restart_and_in_no_other_place(
+    tmp_path: Path, database_url: str
+) -> None:
+    await (await enrolled(tmp_path, database_url)).durable.close()
+    opened = await open_durable(data_dir=tmp_path, database_url=database_url, now=NOW)
+    assert PROVIDER in (await opened.durable.load_access_objects()).objects
+    async with opened.database.writing() as connection:
+        await connection.execute(text("UPDATE access_objects SET id = 'moved' WHERE id = 'provider'"))
+    with pytest.raises(Unavailable, match="does not open"):
+        await opened.durable.load_access_objects()
     await opened.durable.close()
 
 
