@@ -100,8 +100,7 @@ async def open_services(
     outgoing = HttpOutgoing()
     jwts = PresentedJwts([jwt.source() for jwt in settings.identity.jwt], outgoing, clock=clock)
     try:
-        if not settings.manages_access:
-            await managed.manage_by_store(opened.durable)
+        await managed.manage_by_store(opened.durable)
         keys = await _key_ring(settings, opened, now=int(clock()))
         service_tokens = KnownServiceTokens(await opened.durable.list_service_tokens())
         yield Services(

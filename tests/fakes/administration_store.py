@@ -26,6 +26,7 @@ class MemoryAdministration:
         self.api_tokens: dict[str, ApiToken] = {}
         self.access_version = 0
         self.access_objects: dict[tuple[ObjectKind, str], AccessObject] = {}
+        self.revocations: dict[str, int] = {}
 
     async def append_event(self, event: AuditEvent) -> None:
         check_text(event.action, event.actor, event.person_id, event.address)
@@ -66,7 +67,7 @@ class MemoryAdministration:
         return self.access_version
 
     async def load_access_objects(self) -> StoredAccess:
-        return StoredAccess(self.access_version, tuple(self.access_objects.values()))
+        return StoredAccess(self.access_version, tuple(self.access_objects.values()), dict(self.revocations))
 
     async def replace_access_objects(
         self,
@@ -86,6 +87,11 @@ class MemoryAdministration:
             old = self.access_objects.get((one.kind, one.id), one)
             self.access_objects[one.kind, one.id] = replace(one, created_at=old.created_at)
         return True
+
+    async def revoke_application(self, application_id: str) -> None:
+        check_text(application_id)
+        self.access_version += 1
+        self.revocations[application_id] = self.revocations.get(application_id, 0) + 1
 
     async def add_api_token(self, token: ApiToken) -> bool:
         check_text(token.id, token.name, token.token_hash)

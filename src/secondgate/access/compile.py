@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 
 from secondgate.access.application_policies import PlacedPolicy, placed_policies
@@ -55,22 +55,27 @@ from secondgate.model.policy import (
     OidcClaim,
     OneServiceToken,
     Policy,
+    PolicyAction,
+    Preflight,
     Rule,
 )
 from secondgate.model.secret import Secret
 from secondgate.protocol.email_address import parse_email
 
 
-def compile_access(shapes: AccessShapes, *, account_id: str, is_whole: bool = True) -> Access:
+def compile_access(
+    shapes: AccessShapes, *, account_id: str, is_whole: bool = True, revocations: Mapping[str, int] | None = None
+) -> Access:
     """Make the values of one version of all settings.
 
-    `account_id` is 32 hexadecimal digits; `is_whole` as in `find_problems`. Raises InvalidConfiguration with every
+    `account_id` is 32 hexadecimal digits; `is_whole` as in `find_problems`; `revocations` tells by application id how
+    often all grants were revoked. Raises InvalidConfiguration with every
     problem of `find_problems`, so that no settings that have one are ever decided by.
     """
     findings = find_problems(shapes, is_whole=is_whole)
     if findings:
         raise InvalidConfiguration(tuple(finding.problem() for finding in findings))
-    return _Compiler(shapes, account_id).access()
+    return _Compiler(shapes, account_id, revocations or {}).access()
 
 
 def made_id(account_id: str, kind: str, name: str) -> str:
@@ -111,9 +116,10 @@ def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None
 class _Compiler:
     """One compilation: the account, and what names stand for."""
 
-    def __init__(self, shapes: AccessShapes, account_id: str) -> None:
+    def __init__(self, shapes: AccessShapes, account_id: str, revocations: Mapping[str, int]) -> None:
         self._shapes = shapes
         self._account_id = account_id
+        self._revocations = revocations
         self._groups = self._references("group", shapes.groups)
         self._lists = self._references("list", shapes.lists)
         self._providers = self._references("identity_provider", shapes.identity_providers)
@@ -160,7 +166,9 @@ class _Compiler:
 
     def _version(self) -> str:
         canonical = json.dumps(
-            [self._account_id, self._shapes.model_dump(mode="json")], sort_keys=True, separators=(",", ":")
+            [self._account_id, self._shapes.model_dump(mode="json"), dict(self._revocations)],
+            sort_keys=True,
+            separators=(",", ":"),
         )
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -177,7 +185,10 @@ class _Compiler:
             aud=application_aud(application_id),
             name=shape.name,
             destinations=tuple(dict.fromkeys(parse_destination(address) for _, address in shape.addresses())),
-            policies=tuple(self._policy(application_id, placed) for placed in placed_policies(self._shapes, shape)),
+            policies=(
+                *((self._preflight_policy(application_id),) if shape.options_preflight_bypass else ()),
+                *(self._policy(application_id, placed) for placed in placed_policies(self._shapes, shape)),
+            ),
             session_duration_s=seconds(shape.session_duration, DEFAULT_DURATION_S),
             mfa=compile_override(shape.mfa_config),
             mfa_check=effective_check(self._shapes.organization, shape),
@@ -187,9 +198,14 @@ class _Compiler:
             logo_url=shape.logo_url or "",
             custom_deny_message=shape.custom_deny_message or "",
             custom_deny_url=shape.custom_deny_url or "",
-            options_preflight_bypass=shape.options_preflight_bypass,
             service_auth_401_redirect=shape.service_auth_401_redirect,
+            revocation=self._revocations.get(application_id, 0),
         )
+
+    def _preflight_policy(self, application_id: str) -> Policy:
+        """Give the policy that `options_preflight_bypass` is: it stands first, and lets every CORS preflight pass."""
+        id_ = made_id(self._account_id, "preflight", application_id)
+        return Policy(id_, "options_preflight_bypass", PolicyAction.BYPASS, Criteria((Preflight(),)), 0)
 
     def _policy(self, application_id: str, placed: PlacedPolicy) -> Policy:
         shape = placed.shape

@@ -51,6 +51,7 @@ def compile_organization(shape: OrganizationShape, *, required_aaguids: frozense
         mfa_required_for_all_apps=shape.mfa_required_for_all_apps,
         session_duration_s=seconds(shape.session_duration, DEFAULT_DURATION_S),
         auto_redirect_to_identity=shape.auto_redirect_to_identity,
+        mfa_floor=shape.mfa_floor,
     )
 
 

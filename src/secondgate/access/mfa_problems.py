@@ -15,7 +15,7 @@ from secondgate.access.shapes import AccessShapes, ApplicationShape, MfaOverride
 from secondgate.model.application import MfaCheck
 from secondgate.model.organization import effective_mfa
 from secondgate.model.policy import PolicyAction
-from secondgate.protocol.duration import parse_duration
+from secondgate.protocol.duration import format_duration, parse_duration
 
 
 def find_mfa_problems(shapes: AccessShapes, *, at: str) -> tuple[Finding, ...]:
@@ -86,6 +86,7 @@ def _override_problems(
             needs,
         )
         return
+    yield from _below_floor(shapes, at, owner, override, needs)
     if override.allowed_authenticators is None:
         return
     if not override.allowed_authenticators and not override.mfa_disabled:
@@ -100,6 +101,25 @@ def _override_problems(
                 f"{owner} allows {method}, which the organization does not: {', '.join(allowed)}",
                 needs,
             )
+
+
+def _below_floor(
+    shapes: AccessShapes, at: str, owner: str, override: MfaOverrideShape, needs: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Find what asks for less than an organization with `mfa_floor`; its methods bound all others in any case."""
+    organization = compile_organization(shapes.organization, required_aaguids=None)
+    if not organization.mfa_floor:
+        return
+    if override.mfa_disabled:
+        yield Finding(f"{at}.mfa_disabled", f"{owner} turns MFA off, which the organization's mfa_floor forbids", needs)
+    longest_s = organization.mfa.session_duration_s
+    if override.session_duration is not None and parse_duration(override.session_duration, field=at) > longest_s:
+        yield Finding(
+            f"{at}.session_duration",
+            f"{owner} has a longer duration than the organization, whose mfa_floor allows at most "
+            f"{format_duration(longest_s)}",
+            (*needs, f"{at.partition('.')[0]}.organization.mfa_config.session_duration"),
+        )
 
 
 def _unloadable(

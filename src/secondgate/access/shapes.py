@@ -35,9 +35,7 @@ from secondgate.model.organization import Method
 from secondgate.model.policy import PolicyAction
 
 DEFAULT_AMR_DURATION = "24h"
-_NOT_YET_SETTINGS = frozenset(
-    ("mfa_floor", "recovery_codes", "first_enrollment", "first_enrollment_networks", "user_verification")
-)
+_NOT_YET_SETTINGS = frozenset(("recovery_codes", "first_enrollment", "first_enrollment_networks", "user_verification"))
 
 
 class MfaConfigShape(Shape):
@@ -87,6 +85,12 @@ class CheckShape(Shape):
     mfa_check: MfaCheck | None = None
 
 
+class OrganizationCheckShape(CheckShape):
+    """Our own settings of an organization. With `mfa_floor` applications and policies can only tighten its MFA."""
+
+    mfa_floor: Flag = False
+
+
 class OrganizationShape(Shape):
     """The organization."""
 
@@ -110,7 +114,12 @@ class OrganizationShape(Shape):
     auto_redirect_to_identity: Flag = False
     mfa_config: MfaConfigShape | None = None
     mfa_required_for_all_apps: Flag = False
-    secondgate: CheckShape | None = None
+    secondgate: OrganizationCheckShape | None = None
+
+    @property
+    def mfa_floor(self) -> bool:
+        """Whether the MFA settings of others can only be tighter than these."""
+        return self.secondgate is not None and self.secondgate.mfa_floor
 
     @property
     def methods(self) -> tuple[Method, ...]:

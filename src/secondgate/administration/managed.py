@@ -15,9 +15,9 @@ import structlog
 from secondgate.access import compile_access
 from secondgate.access.shapes import AccessShapes
 from secondgate.administration.documents import Documents, documents_of_file, stored_documents
-from secondgate.errors import Conflict, InvalidConfiguration, Problem, Reason
+from secondgate.errors import Conflict, InvalidConfiguration, Problem, Reason, Unavailable
 from secondgate.model.access import Access
-from secondgate.model.access_object import AccessObject, ObjectKind
+from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
 from secondgate.model.audit import AuditEvent
 from secondgate.store.ports import AccessObjects
 
@@ -75,6 +75,9 @@ class ManagedAccess:
     def __init__(self, *, account_id: str) -> None:
         self._account_id = account_id
         self._store: AccessObjects | None = None
+        self._of_file = AccessShapes()
+        self._revocations: Mapping[str, int] = {}
+        self._version = 0
         self._access = compile_access(AccessShapes(), account_id=account_id)
         self.file = ""
         self.documents = Documents()
@@ -88,26 +91,29 @@ class ManagedAccess:
 
         `now` is Unix seconds: when these objects were made, as far as anybody knows.
         """
-        access = compile_access(shapes, account_id=self._account_id)
+        access = compile_access(shapes, account_id=self._account_id, revocations=self._revocations)
         self.documents = documents_of_file(shapes, account_id=self._account_id, now=now)
-        self.file, self._access = file, access
+        self.file, self._of_file, self._access = file, shapes, access
         return access
 
     async def manage_by_store(self, store: AccessObjects) -> None:
-        """Take what a store holds. Raises Unavailable, and InvalidConfiguration for what cannot be read."""
+        """Take what a store holds: all objects, or where a file manages them, only what was revoked.
+
+        Raises Unavailable, and InvalidConfiguration for what cannot be read.
+        """
         self._store = store
-        self._take(stored_documents(await store.load_access_objects()))
+        self._take(await store.load_access_objects())
 
     async def refresh(self) -> bool:
         """Read the objects again if they changed; whether they did. Raises Unavailable.
 
         What a newer version wrote and this one cannot read changes nothing, and is logged.
         """
-        if self._store is None or await self._store.load_access_version() == self.documents.version:
+        if self._store is None or await self._store.load_access_version() == self._version:
             return False
-        documents = stored_documents(await self._store.load_access_objects())
+        stored = await self._store.load_access_objects()
         try:
-            self._take(documents)
+            self._take(stored)
         except InvalidConfiguration as error:
             log.error("access.unreadable", problems=[str(problem) for problem in error.problems])  # noqa: TRY400 - all named
             return False
@@ -119,33 +125,60 @@ class ManagedAccess:
         Raises what `decide` raises; Conflict: MANAGED_BY_FILE, and CHANGED_MEANWHILE when others are faster all the
         time; InvalidChange; Unavailable.
         """
-        if self._store is None:
+        if self._store is None or self.file:
             raise Conflict(Reason.MANAGED_BY_FILE, f"this is managed by {self.file}: change it there")
         for _ in range(ATTEMPTS):
-            documents = stored_documents(await self._store.load_access_objects())
+            stored = await self._store.load_access_objects()
+            documents = stored_documents(stored)
             change = decide(documents)
             before = documents.find(change.kind, change.id)
-            after = documents.saved(change.saved) if change.saved else documents.without(change.kind, change.id)
-            try:
-                access = self._compile(after)
-            except InvalidConfiguration as error:
-                raise InvalidChange(error.problems, after, change) from error
+            after, access = self._changed(documents, change, stored.revocations)
             is_written = await self._store.replace_access_objects(
                 expected_version=documents.version,
                 saved=(change.saved,) if change.saved else (),
                 deleted=() if change.saved else ((change.kind, change.id),),
             )
             if is_written:
-                self.documents, self._access = replace(after, version=documents.version + 1), access
+                self._version, self._revocations = documents.version + 1, stored.revocations
+                self.documents, self._access = replace(after, version=self._version), access
                 return Changed(self.documents, change, before)
         raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
 
-    def _take(self, documents: Documents) -> None:
-        access = self._compile(documents)
+    def imagine(self, change: Change) -> Access:
+        """Give the settings as they would be with a change that nobody makes. Raises InvalidChange."""
+        return self._changed(self.documents, change, self._revocations)[1]
+
+    async def revoke(self, application_id: str) -> None:
+        """End all grants of an application: here at once, on other replicas when they read again. Raises Unavailable.
+
+        Whatever manages the objects: that an application's sessions end is no setting of it.
+        """
+        if self._store is None:
+            raise Unavailable("the store of revocations is not open")
+        await self._store.revoke_application(application_id)
+        await self.refresh()
+
+    def _changed(
+        self, documents: Documents, change: Change, revocations: Mapping[str, int]
+    ) -> tuple[Documents, Access]:
+        after = documents.saved(change.saved) if change.saved else documents.without(change.kind, change.id)
+        try:
+            return after, self._compile(after, revocations)
+        except InvalidConfiguration as error:
+            raise InvalidChange(error.problems, after, change) from error
+
+    def _take(self, stored: StoredAccess) -> None:
+        documents, revocations = stored_documents(stored), stored.revocations
+        if self.file:
+            documents = self.documents
+            access = compile_access(self._of_file, account_id=self._account_id, revocations=revocations)
+        else:
+            access = self._compile(documents, revocations)
+        self._version, self._revocations = stored.version, revocations
         self.documents, self._access = documents, access
 
-    def _compile(self, documents: Documents) -> Access:
-        return compile_access(documents.shapes(), account_id=self._account_id, is_whole=False)
+    def _compile(self, documents: Documents, revocations: Mapping[str, int]) -> Access:
+        return compile_access(documents.shapes(), account_id=self._account_id, is_whole=False, revocations=revocations)
 
 
 def _shown(name: str, value: object) -> str:

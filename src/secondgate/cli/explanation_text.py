@@ -174,6 +174,8 @@ def _requirement_lines(requirement: MfaRequirement, check: MfaCheck) -> Iterator
     yield f"MFA          required by the {requirement.required_from}"
     yield f"     allowed_authenticators: {methods} (from the {requirement.methods_from}), checked at every request"
     yield f"     session_duration: {age} (from the {requirement.max_age_from}), checked {when}"
+    if requirement.has_floor:
+        yield "     mfa_floor: applications and policies can only tighten what the organization asks for"
 
 
 def _model_lines(required_aaguids: frozenset[str] | None) -> Iterator[str]:
@@ -253,4 +255,5 @@ def _requirement_data(requirement: MfaRequirement) -> Mapping[str, object]:
         "session_duration_s": requirement.max_age_s,
         "session_duration_from": requirement.max_age_from,
         "amr_matching_session_duration_s": requirement.amr_max_age_s,
+        "mfa_floor": requirement.has_floor,
     }

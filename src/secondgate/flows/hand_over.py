@@ -244,4 +244,4 @@ def _grant(
     now = services.now()
     expires_at = now + (verdict.policy.session_duration_s or application.session_duration_s)
     assertion = sign_assertion(services, login, application, mfa=mfa, expires_at=expires_at)
-    return Grant(application.id, now, expires_at, mfa, assertion)
+    return Grant(application.id, now, expires_at, mfa, assertion, revocation=application.revocation)

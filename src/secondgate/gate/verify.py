@@ -11,7 +11,7 @@ from secondgate.flows.services import Services
 from secondgate.model.application import AmbiguousPathError, Application
 from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide
 from secondgate.model.person import Identity
-from secondgate.model.policy import Address, Criteria, Everyone, Policy, PolicyAction, Visitor
+from secondgate.model.policy import Address, PolicyAction, Visitor
 from secondgate.model.session import ApplicationSession
 from secondgate.protocol.forwarded import OriginalRequest
 from secondgate.protocol.presented_jwt import PresentedJwt
@@ -57,8 +57,6 @@ async def verify(services: Services, question: Question) -> Verdict:
     now = services.now()
     anonymous = _anonymous(services, question, now=now)
     decision = decide(access.rulebook, application, anonymous, Evidence(), stage=Stage.REQUEST, now=now)
-    if question.is_preflight and application.options_preflight_bypass:
-        decision = _preflight(application)
     if isinstance(decision, Allow):
         return _of_nobody(services, decision, application, anonymous)
     if question.token is None:
@@ -69,7 +67,7 @@ async def verify(services: Services, question: Question) -> Verdict:
         return await _verify_jwt(services, question, application, anonymous) or ended
     if await _is_another_person(services, question, session):
         return Verdict(SignIn(Reason.IDENTITY_MISMATCH), application)
-    grant = session.grant_for(application.id)
+    grant = session.grant_for(application)
     if grant is None or grant.expires_at <= now:
         unknown = Verdict(_unknown(anonymous, decision, Reason.NO_SESSION), application)
         return await _verify_jwt(services, question, application, anonymous) or unknown
@@ -105,9 +103,11 @@ def _anonymous(services: Services, question: Question, *, now: int) -> Visitor:
     """Give what is known of whoever asks before any person is: an address, and a service token if one is proved."""
     presented = question.service_token
     if presented is None:
-        return Visitor(question.address)
+        return Visitor(question.address, is_preflight=question.is_preflight)
     token = services.service_tokens.find(presented, now=now)
-    return Visitor(question.address, service_token=token, presents_service_token=True)
+    return Visitor(
+        question.address, service_token=token, presents_service_token=True, is_preflight=question.is_preflight
+    )
 
 
 def _unknown(visitor: Visitor, decision: Decision, reason: Reason) -> Decision:
@@ -125,12 +125,6 @@ def _of_nobody(services: Services, decision: Allow, application: Application, vi
         token, application, keys=services.keys, issuer=services.portal_origin, now=services.now()
     )
     return Verdict(decision, application, assertion=assertion)
-
-
-def _preflight(application: Application) -> Allow:
-    """A CORS preflight carries no cookies, so an application may let all of them through (Fetch, section 4.8)."""
-    policy = Policy(application.id, "options_preflight_bypass", PolicyAction.BYPASS, Criteria((Everyone(),)), 0)
-    return Allow(policy)
 
 
 async def _is_another_person(services: Services, question: Question, session: ApplicationSession) -> bool:

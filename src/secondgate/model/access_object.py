@@ -6,7 +6,7 @@ What a document must look like and what it means is `access`'s to say.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -35,7 +35,11 @@ class AccessObject:
 
 @dataclass(frozen=True, slots=True)
 class StoredAccess:
-    """All objects of one moment, in the order in which they were made. `version` counts every change."""
+    """All objects of one moment, in the order in which they were made. `version` counts every change.
+
+    `revocations` tells of applications, by their id, how often all grants of them were revoked.
+    """
 
     version: int
     objects: tuple[AccessObject, ...] = ()
+    revocations: Mapping[str, int] = field(default_factory=dict)

@@ -44,7 +44,10 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One application behind the gate, its policies in the order in which they are judged."""
+    """One application behind the gate, its policies in the order in which they are judged.
+
+    `revocation` is how often all grants of it were revoked.
+    """
 
     id: str
     aud: str
@@ -60,8 +63,8 @@ class Application:
     logo_url: str = ""
     custom_deny_message: str = ""
     custom_deny_url: str = ""
-    options_preflight_bypass: bool = False
     service_auth_401_redirect: bool = False
+    revocation: int = 0
 
     def __post_init__(self) -> None:
         """Put the policies into the order of judgement, once: bypass and machines first, then by precedence."""

@@ -65,13 +65,17 @@ class MfaOverride:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The settings that hold where nothing more specific is said."""
+    """The settings that hold where nothing more specific is said.
+
+    With `mfa_floor` overrides can only tighten the organization's MFA: fewer methods, shorter durations, never none.
+    """
 
     name: str
     mfa: MfaConfig = MfaConfig()
     mfa_required_for_all_apps: bool = False
     session_duration_s: int = 24 * 3600
     auto_redirect_to_identity: bool = False
+    mfa_floor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class MfaRequirement:
     """What an application asks of a person here and now.
 
     `max_age_s` is how old an MFA may be at login; 0 asks at every login. `amr_max_age_s` is the same for one made at
-    the identity provider; None: those do not count. The `…_from` say which object decided, for explanations.
+    the identity provider; None: those do not count. The `…_from` say which object decided, for explanations, and
+    `has_floor` whether the organization bounds the others.
     """
 
     methods: tuple[Method, ...]
@@ -88,6 +93,7 @@ class MfaRequirement:
     methods_from: Level
     max_age_from: Level
     amr_max_age_s: int | None = None
+    has_floor: bool = False
 
 
 def effective_mfa(
@@ -97,9 +103,13 @@ def effective_mfa(
 
     A method that the organization does not allow is dropped even where an override names it, so that
     withdrawing a method from the organization holds everywhere. What remains may be empty: then
-    nothing satisfies the requirement.
+    nothing satisfies the requirement. With the organization's floor an override that says `mfa_disabled` says
+    nothing, and the organization's duration is the longest.
     """
-    overrides = [(Level.POLICY, policy), (Level.APPLICATION, application)]
+    overrides = [
+        (level, None if override is None or (organization.mfa_floor and override.mfa_disabled) else override)
+        for level, override in ((Level.POLICY, policy), (Level.APPLICATION, application))
+    ]
     required_from = Level.ORGANIZATION
     required = organization.mfa_required_for_all_apps
     for level, override in overrides:
@@ -118,5 +128,15 @@ def effective_mfa(
 
     methods, methods_from = inherit(lambda o: o.allowed_authenticators, organization.mfa.allowed_authenticators)
     max_age_s, max_age_from = inherit(lambda o: o.session_duration_s, organization.mfa.session_duration_s)
+    if organization.mfa_floor and max_age_s > organization.mfa.session_duration_s:
+        max_age_s, max_age_from = organization.mfa.session_duration_s, Level.ORGANIZATION
     allowed = tuple(method for method in methods if method in organization.mfa.allowed_authenticators)
-    return MfaRequirement(allowed, max_age_s, required_from, methods_from, max_age_from, organization.mfa.amr_max_age_s)
+    return MfaRequirement(
+        allowed,
+        max_age_s,
+        required_from,
+        methods_from,
+        max_age_from,
+        organization.mfa.amr_max_age_s,
+        organization.mfa_floor,
+    )

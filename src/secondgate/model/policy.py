@@ -125,9 +125,14 @@ class ExternalEvaluation:
     keys_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """Made of an application's `options_preflight_bypass`: a CORS preflight, which never carries cookies."""
+
+
 IdentityRule = Email | EmailDomain | EmailList | LoginMethod | AuthMethod | OidcClaim
 MachineRule = OneServiceToken | AnyServiceToken
-Rule = Everyone | Ip | IpList | InGroup | ExternalEvaluation | IdentityRule | MachineRule
+Rule = Everyone | Ip | IpList | InGroup | ExternalEvaluation | Preflight | IdentityRule | MachineRule
 
 ADDRESS_RULES = (Ip, IpList)
 
@@ -168,7 +173,7 @@ class Visitor:
     """Who asks, as far as is known. `identity` is None for somebody who has not logged in.
 
     `service_token` is one that was proved; `presents_service_token` also holds for one that is none of ours.
-    `evaluations` are those that said yes at the login.
+    `evaluations` are those that said yes at the login. `is_preflight` is a CORS preflight (Fetch, section 4.8).
 
     An IPv4 address mapped into IPv6, as dual-stack sockets give it, is the IPv4 address (RFC 4291, section 2.5.5.2):
     a rule for `10.0.0.0/8` means both spellings.
@@ -179,6 +184,7 @@ class Visitor:
     service_token: ServiceToken | None = None
     presents_service_token: bool = False
     evaluations: frozenset[ExternalEvaluation] = frozenset()
+    is_preflight: bool = False
 
     def __post_init__(self) -> None:
         """Give the address its one spelling."""
@@ -208,6 +214,8 @@ def is_rule_match(rule: Rule, visitor: Visitor, groups: Mapping[str, Group]) -> 
             return is_match(groups[group_id].criteria, visitor, groups)
         case ExternalEvaluation():
             return rule in visitor.evaluations
+        case Preflight():
+            return visitor.is_preflight
         case AnyServiceToken():
             return visitor.service_token is not None
         case OneServiceToken(reference):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from secondgate.model.application import Application
 from secondgate.model.organization import Method
 from secondgate.model.person import Identity
 from secondgate.model.policy import ExternalEvaluation
@@ -59,7 +60,10 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """That an application was logged in to, the MFA that was young enough at that login, and what was said there."""
+    """That an application was logged in to, the MFA that was young enough at that login, and what was said there.
+
+    `revocation` is how often the application's grants had been revoked by then: older ones than today's are none.
+    """
 
     application_id: str
     at: int
@@ -67,6 +71,7 @@ class Grant:
     mfa: tuple[MfaSession, ...]
     assertion: str
     evaluations: tuple[Evaluation, ...] = ()
+    revocation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,13 @@ class ApplicationSession:
     expires_at: int
     grants: tuple[Grant, ...]
 
-    def grant_for(self, application_id: str) -> Grant | None:
-        """Find the grant of one application of the host."""
-        return next((grant for grant in self.grants if grant.application_id == application_id), None)
+    def grant_for(self, application: Application) -> Grant | None:
+        """Find the grant of one application of the host, if it was not revoked."""
+        return next(
+            (
+                grant
+                for grant in self.grants
+                if grant.application_id == application.id and grant.revocation >= application.revocation
+            ),
+            None,
+        )

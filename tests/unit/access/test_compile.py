@@ -17,6 +17,7 @@ from secondgate.model.organization import Method, MfaOverride
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.policy import (
     AuthMethod,
+    Criteria,
     Email,
     EmailDomain,
     EmailList,
@@ -26,6 +27,7 @@ from secondgate.model.policy import (
     IpList,
     LoginMethod,
     PolicyAction,
+    Preflight,
     Visitor,
 )
 
@@ -109,7 +111,7 @@ def test_everything_that_is_written_is_compiled() -> None:
         Destination("docs.example.com"),
         Destination("*.docs.example.com"),
     )
-    assert (wiki.session_duration_s, wiki.app_launcher_visible, wiki.options_preflight_bypass) == (7200, False, True)
+    assert (wiki.session_duration_s, wiki.app_launcher_visible) == (7200, False)
     assert (wiki.custom_deny_message, wiki.custom_deny_url) == ("Ask Ann", "https://example.com/no")
     assert wiki.logo_url == "https://wiki.example.com/logo.svg"
     assert wiki.mfa == MfaOverride((Method.SECURITY_KEY,))
@@ -123,7 +125,8 @@ def test_everything_that_is_written_is_compiled() -> None:
 
 def test_rules_refer_by_name_and_are_resolved() -> None:
     access = compiled()
-    following, staff, ten = access.applications[0].policies
+    preflight, following, staff, ten = access.applications[0].policies
+    assert (preflight.action, preflight.criteria) == (PolicyAction.BYPASS, Criteria((Preflight(),)))
     (group,) = access.rulebook.groups.values()
     assert group.criteria.include == (EmailDomain("example.com"),)
     in_group, email_list = staff.criteria.include
@@ -159,7 +162,7 @@ def test_rules_refer_by_id_too_in_any_case() -> None:
     data["groups"][0]["id"] = GIVEN
     data["applications"][0]["policies"][0]["include"] = [{"group": {"id": GIVEN}}]
     data["applications"][1].pop("id")
-    assert compiled(data).applications[0].policies[1].criteria.include == (InGroup(GIVEN.lower()),)
+    assert compiled(data).applications[0].policies[2].criteria.include == (InGroup(GIVEN.lower()),)
 
 
 def test_the_version_changes_with_everything_else() -> None:

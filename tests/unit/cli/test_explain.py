@@ -44,6 +44,7 @@ def test_an_mfa_session_that_suffices_is_named(installation: Installation) -> No
         "session_duration_s": 86400,
         "session_duration_from": "organization",
         "amr_matching_session_duration_s": None,
+        "mfa_floor": False,
     }
     assert [one["method"] for one in data["mfa_sessions"]] == ["totp"]
     assert data["decisions"]["unknown"] == {"decision": "sign_in", "reason": "no_session"}

@@ -351,7 +351,7 @@ class Person:
         """Ask what the gate asks for a request: the live session's grant, judged by today's settings."""
         place = place or self.world.applications[0]
         session = await self.session(place.destinations[0].host)
-        grant = session.grant_for(place.id) if session else None
+        grant = session.grant_for(place) if session else None
         if session is None or grant is None or grant.expires_at <= self.services.now():
             return SignIn(Reason.NO_SESSION)
         rulebook = self.world.access().rulebook

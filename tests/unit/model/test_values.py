@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from secondgate.errors import InvalidConfiguration, Malformed, Problem, Reason, Rejected, TooManyAttempts
@@ -34,8 +36,15 @@ def test_an_application_session_finds_the_grant_of_an_application() -> None:
     session = ApplicationSession(
         **facts, identity=Identity("ann@example.com"), created_at=1, expires_at=2, grants=(grant,)
     )
-    assert session.grant_for("w") is grant
-    assert session.grant_for("other") is None
+    assert session.grant_for(WIKI) is grant
+    assert session.grant_for(replace(WIKI, id="other")) is None
+
+
+def test_a_grant_from_before_the_last_revocation_of_its_application_is_none() -> None:
+    for revocation, is_good in ((0, False), (1, True), (2, True)):
+        grant = Grant("w", 1, 2, (), "jwt", revocation=revocation)
+        session = ApplicationSession("s", "h", "p", "d", Identity("ann@example.com"), 1, 2, (grant,))
+        assert (session.grant_for(replace(WIKI, revocation=1)) is grant) == is_good
 
 
 def test_values_cannot_be_changed() -> None:

@@ -60,6 +60,10 @@ class AccessObjects(Protocol):
         """
         ...
 
+    async def revoke_application(self, application_id: str) -> None:
+        """Count one more revocation of all grants of an application, and count the change; one transaction."""
+        ...
+
 
 class ApiTokens(Protocol):
     """Tokens of the API; of each only the hash of what opens it is known."""

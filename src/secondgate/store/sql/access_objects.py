@@ -16,7 +16,7 @@ from sqlalchemy import Row, delete, select, update
 from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
 from secondgate.store.ports import Sealer
 from secondgate.store.sql.database import Database
-from secondgate.store.sql.tables import access_objects, access_version
+from secondgate.store.sql.tables import access_objects, access_version, application_revocations
 
 _SEALED = frozenset((ObjectKind.IDENTITY_PROVIDER,))
 """Kinds whose documents hold secrets of ours at others."""
@@ -41,9 +41,11 @@ class SqlAccessObjects:
             version = await self.load_access_version()
             async with self._database.reading() as connection:
                 rows = (await connection.execute(wanted)).all()
+                counted = (await connection.execute(select(application_revocations))).all()
             if await self.load_access_version() == version:
                 break
-        return StoredAccess(version, tuple(map(self._object, rows)))
+        revocations = {row.application_id: row.revocations for row in counted}
+        return StoredAccess(version, tuple(map(self._object, rows)), revocations)
 
     async def replace_access_objects(
         self,
@@ -76,6 +78,16 @@ class SqlAccessObjects:
                 new = {name: insert.excluded[name] for name in ("document", "updated_at")}
                 await connection.execute(insert.on_conflict_do_update(index_elements=["kind", "id"], set_=new))
         return True
+
+    async def revoke_application(self, application_id: str) -> None:
+        """Count one more revocation of all grants of an application."""
+        insert = self._database.insert(application_revocations).values(application_id=application_id, revocations=1)
+        counted = insert.on_conflict_do_update(
+            index_elements=["application_id"], set_={"revocations": application_revocations.c.revocations + 1}
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(update(access_version).values(version=access_version.c.version + 1))
+            await connection.execute(counted)
 
     def _written(self, one: AccessObject) -> str:
         text = json.dumps(one.document)

@@ -142,6 +142,13 @@ access_objects = Table(
     Index("uq_access_objects_kind_id", "kind", "id", unique=True),
 )
 
+application_revocations = Table(
+    "application_revocations",
+    metadata,
+    Column("application_id", StorableText, primary_key=True),
+    Column("revocations", BigInteger, nullable=False),
+)
+
 api_tokens = Table(
     "api_tokens",
     metadata,

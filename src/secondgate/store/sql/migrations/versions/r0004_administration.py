@@ -29,6 +29,11 @@ def upgrade() -> None:
     )
     op.create_index("uq_access_objects_kind_id", "access_objects", ["kind", "id"], unique=True)
     op.create_table(
+        "application_revocations",
+        sa.Column("application_id", sa.Text, primary_key=True),
+        sa.Column("revocations", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "api_tokens",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("name", sa.Text, nullable=False, unique=True),
