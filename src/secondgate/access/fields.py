@@ -200,6 +200,17 @@ def later(*words: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def only(*, value: bool | str, reason: str) -> BeforeValidator:
+    """Make a validator for what the API documents with several values of which one is true here; `reason` says why."""
+
+    def check(sent: object) -> object:
+        if type(sent) is not type(value) or sent != value:
+            raise refusal(f"must be {str(value).lower()}: {reason}")
+        return sent
+
+    return BeforeValidator(check)
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[Text, AfterValidator(_name)]
 Id = Annotated[Text, AfterValidator(_id)]

@@ -27,6 +27,7 @@ from secondgate.access.fields import (
     Text,
     Url,
     later,
+    only,
 )
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
@@ -132,11 +133,8 @@ class PolicyShape(CriteriaShape):
 
     NOT_YET: ClassVar[frozenset[str]] = frozenset(
         (
-            "purpose_justification_required",
             "purpose_justification_prompt",
-            "approval_required",
             "approval_groups",
-            "isolation_required",
             "connection_rules",
             "reusable",
             "secondgate",
@@ -149,6 +147,13 @@ class PolicyShape(CriteriaShape):
     precedence: Count | None = Field(default=None, ge=0)
     session_duration: LastingDuration | None = None
     mfa_config: MfaOverrideShape | None = None
+    purpose_justification_required: Annotated[
+        Literal[False], only(value=False, reason="nothing here asks people why")
+    ] = False
+    approval_required: Annotated[Literal[False], only(value=False, reason="nothing here asks others to approve")] = (
+        False
+    )
+    isolation_required: Annotated[Literal[False], only(value=False, reason="there is no isolated browser here")] = False
 
 
 class PolicyReferenceShape(Shape):
@@ -191,16 +196,13 @@ class ApplicationShape(Shape):
 
     NOT_YET: ClassVar[frozenset[str]] = frozenset(
         (
-            "http_only_cookie_attribute",
-            "same_site_cookie_attribute",
-            "path_cookie_attribute",
-            "enable_binding_cookie",
-            "skip_interstitial",
             "cors_headers",
             "custom_non_identity_deny_url",
             "custom_pages",
-            "allow_authenticate_via_warp",
             "allow_iframe",
+            "eager_redirect_cookie_setting",
+            "oauth_configuration",
+            "use_clientless_isolation_app_launcher_url",
             "read_service_tokens_from_header",
             "scim_config",
             "saas_app",
@@ -231,6 +233,20 @@ class ApplicationShape(Shape):
     custom_deny_url: Url | None = None
     options_preflight_bypass: Flag = False
     service_auth_401_redirect: Flag = False
+    http_only_cookie_attribute: Annotated[Literal[True], only(value=True, reason="the cookie is HttpOnly, always")] = (
+        True
+    )
+    same_site_cookie_attribute: Annotated[
+        Literal["lax"], only(value="lax", reason="the cookie is SameSite=Lax, always")
+    ] = "lax"
+    path_cookie_attribute: Annotated[
+        Literal[False], only(value=False, reason="the cookie is the whole host's, and holds a grant for each path")
+    ] = False
+    enable_binding_cookie: Annotated[Literal[False], only(value=False, reason="there is no second cookie")] = False
+    skip_interstitial: Annotated[
+        Literal[False], only(value=False, reason="nothing here logs in through cloudflared")
+    ] = False
+    allow_authenticate_via_warp: Annotated[Literal[False], only(value=False, reason="there is no WARP here")] = False
     mfa_config: MfaOverrideShape | None = None
     secondgate: CheckShape | None = None
 

@@ -57,6 +57,12 @@ def policy(data: Data, number: int = 1) -> Data:
     return found
 
 
+def floor(data: Data) -> Data:
+    data["organization"]["mfa_config"]["session_duration"] = "1h"
+    data["organization"]["secondgate"] = {"mfa_floor": True}
+    return data
+
+
 def group(name: str, *refers_to: str) -> Data:
     return {"name": name, "include": [{"everyone": {}}, *({"group": {"id": other}} for other in refers_to)]}
 
@@ -202,6 +208,16 @@ MISTAKES: dict[str, tuple[Callable[[Data], object], list[str], str]] = {
         [f"{W}.mfa_config.allowed_authenticators"],
         "allows no method",
     ),
+    "MFA turned off above a floor": (
+        lambda d: (floor(d), policy(d).update(mfa_config={"mfa_disabled": True})),
+        [f"{W}.policies[1].mfa_config.mfa_disabled"],
+        "the policy 'staff' of the application 'Wiki' turns MFA off, which the organization's mfa_floor forbids",
+    ),
+    "a longer duration above a floor": (
+        lambda d: (floor(d), application(d).update(mfa_config={"session_duration": "61m"})),
+        [f"{W}.mfa_config.session_duration"],
+        "whose mfa_floor allows at most 1h",
+    ),
     "a check at every request that no page survives": (
         lambda d: application(d, 1).update(
             mfa_config={"session_duration": "0m"}, secondgate={"mfa_check": "every_request"}
@@ -259,6 +275,7 @@ def test_turning_mfa_off_names_every_object_that_overrides_it() -> None:
             or policy(d, 0).update(include=[{"group": {"id": "open"}}])
         ),
         lambda d: policy(d).update(mfa_config={"mfa_disabled": True, "allowed_authenticators": []}),
+        lambda d: (floor(d), application(d).update(mfa_config={"session_duration": "60m"})),
     ],
 )
 def test_what_makes_sense_is_no_problem(spoil: Callable[[Data], object]) -> None:

@@ -112,6 +112,31 @@ def test_a_documented_type_that_nothing_honours_is_refused_by_name(shape: type[L
     assert any("not supported by this version" in message for message in messages(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("shape", "field", "true_here", "others"),
+    [
+        (ApplicationShape, "http_only_cookie_attribute", True, [False, 1, "true"]),
+        (ApplicationShape, "same_site_cookie_attribute", "lax", ["none", "strict", True]),
+        (ApplicationShape, "path_cookie_attribute", False, [True, 0, ""]),
+        (ApplicationShape, "enable_binding_cookie", False, [True]),
+        (ApplicationShape, "skip_interstitial", False, [True]),
+        (ApplicationShape, "allow_authenticate_via_warp", False, [True]),
+        (PolicyShape, "purpose_justification_required", False, [True]),
+        (PolicyShape, "approval_required", False, [True]),
+        (PolicyShape, "isolation_required", False, [True]),
+    ],
+)
+def test_of_some_documented_fields_only_the_value_that_is_true_here_is_taken(
+    shape: type[Shape], field: str, true_here: object, others: list[object]
+) -> None:
+    data = {"name": "A", "decision": "allow"} if shape is PolicyShape else {"name": "A"}
+    assert shape.model_validate({**data, field: true_here}).model_dump(exclude_unset=True)[field] == true_here
+    for other in others:
+        with pytest.raises(ValidationError) as caught:
+            shape.model_validate({**data, field: other})
+        assert f"{field}: must be {str(true_here).lower()}: " in next(messages(caught.value))
+
+
 def test_an_override_is_set_when_it_says_anything() -> None:
     assert not MfaOverrideShape().is_set
     assert not MfaOverrideShape(session_duration=None).is_set

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +74,29 @@ def test_a_method_the_organization_withdrew_holds_nowhere() -> None:
     requirement = effective_mfa(organization, MfaOverride((Method.SECURITY_KEY,)), None)
     assert requirement is not None
     assert requirement.methods == ()
+
+
+@settings(deadline=None)
+@given(organizations, overrides, overrides)
+def test_with_a_floor_nothing_is_looser_than_the_organization(
+    organization: Organization, application: MfaOverride | None, policy: MfaOverride | None
+) -> None:
+    floored = replace(organization, mfa_floor=True)
+    alone, found = effective_mfa(floored, None, None), effective_mfa(floored, application, policy)
+    if alone is not None:
+        assert found is not None
+    if found is not None:
+        assert found.has_floor
+        assert set(found.methods) <= set(organization.mfa.allowed_authenticators)
+        assert found.max_age_s <= organization.mfa.session_duration_s
+
+
+def test_with_a_floor_the_duration_is_said_to_be_the_organizations_where_it_is() -> None:
+    floored = replace(REQUIRED, mfa_floor=True)
+    for seconds, max_age_s, level in ((7200, 3600, Level.ORGANIZATION), (60, 60, Level.APPLICATION)):
+        found = effective_mfa(floored, MfaOverride(session_duration_s=seconds), None)
+        assert found is not None
+        assert (found.max_age_s, found.max_age_from) == (max_age_s, level)
 
 
 @settings(deadline=None)
