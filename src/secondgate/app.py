@@ -1,7 +1,7 @@
 """The composition root: the only module that knows everyone. Three listeners; start, reload, drain.
 
-SIGHUP reads the configuration again: its `access` part takes effect at the next request, a bad file changes
-nothing and says why. SIGTERM and SIGINT stop accepting, finish what is under way, and stop.
+SIGHUP reads the configuration again, and so does a change of its file (`reload`). SIGTERM and SIGINT stop accepting,
+finish what is under way, and stop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -24,12 +24,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from secondgate.admin.calls import Administration
 from secondgate.admin.server import make_admin
 from secondgate.administration.managed import ManagedAccess
-from secondgate.config import ListenAddress, Settings, load
-from secondgate.errors import InvalidConfiguration, StartRefused
+from secondgate.config import ListenAddress, Settings
+from secondgate.errors import StartRefused
 from secondgate.flows.machines import KnownServiceTokens
 from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
-from secondgate.flows.refresh import kept_fresh
+from secondgate.flows.refresh import kept_fresh, repeated
 from secondgate.flows.services import Services
 from secondgate.gate.server import Gate, IdentityHeaderNames, make_gate
 from secondgate.logs import configure_logs
@@ -42,6 +42,7 @@ from secondgate.protocol.jwt import KeyRing, new_signing_key
 from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.webauthn import RelyingParty
 from secondgate.proxied import ProxyTrust
+from secondgate.reload import LOOK_EVERY_S, Reload
 from secondgate.store.authenticator_models import AuthenticatorModels, learn_models
 from secondgate.store.embedded import EmbeddedLiveStore
 from secondgate.store.mail import OutboxMailer, SmtpMailer
@@ -54,6 +55,8 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
+MANAGED_EVERY_S = 1.0
+"""How often it is asked whether another replica changed managed objects."""
 MAX_FIELD_BYTES = 128 * 1024
 Clock = Callable[[], float]
 
@@ -153,12 +156,18 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(managed, config, settings))
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # before all is open: what changes now is found then
     file = config[0] if config else "the configuration"
-    opened = open_services(settings, clock=clock, managed=managed, file=file)
-    async with opened as services, kept_fresh(services, also=managed.refresh):
-        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(managed, config, settings, services.jwts))
+    async with AsyncExitStack() as stack:
+        opened = open_services(settings, clock=clock, managed=managed, file=file)
+        services = await stack.enter_async_context(opened)
+        await stack.enter_async_context(kept_fresh(services))
+        await stack.enter_async_context(repeated(managed.refresh, every_s=MANAGED_EVERY_S))
         services.jwts.renew_keys()
+        if config is not None:
+            reload = Reload(managed, config, settings, renewed=services.jwts.renew_keys, clock=clock)
+            loop.add_signal_handler(signal.SIGHUP, reload.now)
+            await stack.enter_async_context(repeated(reload.look, every_s=LOOK_EVERY_S))
         learn_models(
             services.authenticator_metadata,
             required_aaguids=managed().rulebook.organization.mfa.required_aaguids,
@@ -270,37 +279,6 @@ def _refusal_page(services: Services, application: Application | None) -> str:
             way_on=way_on,
         )
     )
-
-
-def _reload(
-    managed: ManagedAccess,
-    config: tuple[str, Mapping[str, str]] | None,
-    running: Settings,
-    jwts: PresentedJwts | None = None,
-) -> None:
-    if config is None:
-        return
-    try:
-        settings = load(*config)
-        if settings.manages_access and running.manages_access:
-            managed.manage_by_file(settings.access, file=config[0], now=int(time.time()))
-    except (InvalidConfiguration, OSError) as error:
-        problems = error.problems if isinstance(error, InvalidConfiguration) else (error,)
-        log.error("reload.refused", problems=[str(problem) for problem in problems])  # noqa: TRY400 - named in full
-        return
-    access = managed()
-    if jwts is not None:
-        jwts.renew_keys()
-    waiting = [
-        name
-        for name in type(running).model_fields
-        if name != "access" and getattr(settings, name) != getattr(running, name)
-    ]
-    if settings.manages_access != running.manages_access:
-        waiting.append("access")
-    if waiting:
-        log.warning("reload.needs_restart", settings=waiting)
-    log.info("reload.done", version=access.version[:12], applications=len(access.applications))
 
 
 def _live_store(settings: Settings, opened: Opened, clock: Clock) -> LiveStore:

@@ -15,11 +15,12 @@ from typing import Any
 from aiohttp import web
 
 from secondgate.administration.managed import ManagedAccess
-from secondgate.app import Background, _listeners, _reload, new_runner, open_services
+from secondgate.app import Background, _listeners, new_runner, open_services
 from secondgate.config import Settings, load
 from secondgate.flows.services import Services
 from secondgate.model.audit import AuditEvent
 from secondgate.protocol.metadata import Metadata
+from secondgate.reload import Reload
 from tests.web.wire import Answer, Fields, request_bytes, send
 
 START = 1_800_000_000
@@ -189,7 +190,7 @@ class Site:
 
     def reload_file(self) -> None:
         """Have the configuration file read again."""
-        _reload(self.current, (str(self.config_file), {}), self.settings)
+        Reload(self.current, (str(self.config_file), {}), self.settings).now()
 
     def rows(self, *, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
         """Give everything that is stored, by table."""

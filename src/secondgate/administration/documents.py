@@ -56,23 +56,41 @@ class Documents:
         return read_shapes(data)
 
 
+NOTHING = Documents()
+
+
 def stored_documents(stored: StoredAccess) -> Documents:
     """Give what a store holds."""
     return Documents(stored.version, stored.objects)
 
 
-def documents_of_file(shapes: AccessShapes, *, account_id: str, now: int) -> Documents:
-    """Give what a configuration file manages, with the ids that were made for it. Secrets stay hidden."""
+def documents_of_file(shapes: AccessShapes, *, account_id: str, now: int, before: Documents = NOTHING) -> Documents:
+    """Give what a configuration file manages, with the ids that were made for it. Secrets stay hidden.
+
+    `before` is what it said earlier: what it says still is as old as it was then, the rest was made or changed `now`.
+    """
     data = shapes.model_dump(mode="json", exclude_unset=True)
-    objects = [AccessObject(ObjectKind.ORGANIZATION, ORGANIZATION_ID, data.get("organization", {}), now, now)]
+    objects = [_of_file(before, ObjectKind.ORGANIZATION, ORGANIZATION_ID, data.get("organization", {}), now)]
     for kind in _SECTIONS:
         for document in data.get(kind.value, ()):
             name = document["name"]
-            id_ = document.pop("id", None) or (
-                name if kind is ObjectKind.TAG else made_id(account_id, _KIND_OF_ID[kind], name)
-            )
-            objects.append(AccessObject(kind, id_, document, now, now))
+            id_ = document.pop("id", None) or _made_id(account_id, kind, name)
+            objects.append(_of_file(before, kind, id_, document, now))
     return Documents(0, tuple(objects))
+
+
+def _of_file(before: Documents, kind: ObjectKind, id_: str, document: dict[str, object], now: int) -> AccessObject:
+    old = before.find(kind, id_)
+    if old is None:
+        return AccessObject(kind, id_, document, now, now)
+    return AccessObject(kind, id_, document, old.created_at, old.updated_at if old.document == document else now)
+
+
+def _made_id(account_id: str, kind: ObjectKind, name: str) -> str:
+    """Make the same id as where the settings are compiled."""
+    if kind is ObjectKind.TAG:
+        return name
+    return made_id(account_id, _KIND_OF_ID[kind], f"reusable/{name}" if kind is ObjectKind.POLICY else name)
 
 
 _KIND_OF_ID = {

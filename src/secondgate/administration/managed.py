@@ -7,6 +7,7 @@ applied whole or not at all, and two at once never mix. Where a file manages the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -77,7 +78,8 @@ class ManagedAccess:
         self._store: AccessObjects | None = None
         self._of_file = AccessShapes()
         self._revocations: Mapping[str, int] = {}
-        self._version = 0
+        self._version, self._unreadable_version = 0, -1
+        self._taking = asyncio.Lock()  # what is read or written is taken in the order in which it was
         self._access = compile_access(AccessShapes(), account_id=account_id)
         self.file = ""
         self.documents = Documents()
@@ -89,10 +91,10 @@ class ManagedAccess:
     def manage_by_file(self, shapes: AccessShapes, *, file: str, now: int) -> Access:
         """Take what a configuration file says, from the next request on. Raises InvalidConfiguration: nothing changed.
 
-        `now` is Unix seconds: when these objects were made, as far as anybody knows.
+        `now` is Unix seconds: when what is new in the file was made, as far as anybody knows.
         """
         access = compile_access(shapes, account_id=self._account_id, revocations=self._revocations)
-        self.documents = documents_of_file(shapes, account_id=self._account_id, now=now)
+        self.documents = documents_of_file(shapes, account_id=self._account_id, now=now, before=self.documents)
         self.file, self._of_file, self._access = file, shapes, access
         return access
 
@@ -107,16 +109,19 @@ class ManagedAccess:
     async def refresh(self) -> bool:
         """Read the objects again if they changed; whether they did. Raises Unavailable.
 
-        What a newer version wrote and this one cannot read changes nothing, and is logged.
+        What a newer version wrote and this one cannot read changes nothing, and is logged once.
         """
-        if self._store is None or await self._store.load_access_version() == self._version:
+        store = self._store
+        if store is None or await store.load_access_version() in {self._version, self._unreadable_version}:
             return False
-        stored = await self._store.load_access_objects()
-        try:
-            self._take(stored)
-        except InvalidConfiguration as error:
-            log.error("access.unreadable", problems=[str(problem) for problem in error.problems])  # noqa: TRY400 - all named
-            return False
+        async with self._taking:
+            stored = await store.load_access_objects()
+            try:
+                self._take(stored)
+            except InvalidConfiguration as error:
+                self._unreadable_version = stored.version
+                log.error("access.unreadable", problems=list(map(str, error.problems)))  # noqa: TRY400 - all named
+                return False
         return True
 
     async def change(self, decide: Callable[[Documents], Change]) -> Changed:
@@ -127,22 +132,8 @@ class ManagedAccess:
         """
         if self._store is None or self.file:
             raise Conflict(Reason.MANAGED_BY_FILE, f"this is managed by {self.file}: change it there")
-        for _ in range(ATTEMPTS):
-            stored = await self._store.load_access_objects()
-            documents = stored_documents(stored)
-            change = decide(documents)
-            before = documents.find(change.kind, change.id)
-            after, access = self._changed(documents, change, stored.revocations)
-            is_written = await self._store.replace_access_objects(
-                expected_version=documents.version,
-                saved=(change.saved,) if change.saved else (),
-                deleted=() if change.saved else ((change.kind, change.id),),
-            )
-            if is_written:
-                self._version, self._revocations = documents.version + 1, stored.revocations
-                self.documents, self._access = replace(after, version=self._version), access
-                return Changed(self.documents, change, before)
-        raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
+        async with self._taking:
+            return await self._change(self._store, decide)
 
     def imagine(self, change: Change) -> Access:
         """Give the settings as they would be with a change that nobody makes. Raises InvalidChange."""
@@ -157,6 +148,24 @@ class ManagedAccess:
             raise Unavailable("the store of revocations is not open")
         await self._store.revoke_application(application_id)
         await self.refresh()
+
+    async def _change(self, store: AccessObjects, decide: Callable[[Documents], Change]) -> Changed:
+        for _ in range(ATTEMPTS):
+            stored = await store.load_access_objects()
+            documents = stored_documents(stored)
+            change = decide(documents)
+            before = documents.find(change.kind, change.id)
+            after, access = self._changed(documents, change, stored.revocations)
+            is_written = await store.replace_access_objects(
+                expected_version=documents.version,
+                saved=(change.saved,) if change.saved else (),
+                deleted=() if change.saved else ((change.kind, change.id),),
+            )
+            if is_written:
+                self._version, self._revocations = documents.version + 1, stored.revocations
+                self.documents, self._access = replace(after, version=self._version), access
+                return Changed(self.documents, change, before)
+        raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
 
     def _changed(
         self, documents: Documents, change: Change, revocations: Mapping[str, int]

@@ -46,27 +46,41 @@ class UnknownTokens:
 
 
 @asynccontextmanager
-async def kept_fresh(
-    services: Services, *, also: Callable[[], Awaitable[object]] | None = None, every_s: float = REFRESH_EVERY_S
-) -> AsyncIterator[None]:
-    """Refresh again and again, and do what is to be done `also`. Whatever goes wrong is logged, and tried again."""
+async def kept_fresh(services: Services, *, every_s: float = REFRESH_EVERY_S) -> AsyncIterator[None]:
+    """Refresh again and again."""
     unknown = UnknownTokens(services)
+    unknown.tell()
 
     async def read_again() -> None:
+        await refresh(services)
         unknown.tell()
+
+    async with repeated(read_again, every_s=every_s):
+        yield
+
+
+@asynccontextmanager
+async def repeated(work: Callable[[], Awaitable[object]], *, every_s: float) -> AsyncIterator[None]:
+    """Do `work` again and again, `every_s` seconds after it was done last.
+
+    Whatever goes wrong is logged, and tried again; that a store cannot answer is told once, until it can.
+    """
+
+    async def do_again() -> None:
+        is_unavailable = False
         while True:
             await asyncio.sleep(every_s)
             try:
-                await refresh(services)
-                if also is not None:
-                    await also()
-                unknown.tell()
+                await work()
+                is_unavailable = False
             except Unavailable as error:
-                log.warning("refresh.unavailable", reason=str(error))
+                if not is_unavailable:
+                    log.warning("refresh.unavailable", reason=str(error))
+                is_unavailable = True
             except Exception:
                 log.exception("refresh.error")
 
-    task = asyncio.ensure_future(read_again())
+    task = asyncio.ensure_future(do_again())
     try:
         yield
     finally:
