@@ -18,6 +18,8 @@ from secondgate.errors import InvalidConfiguration, Problem
 from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
 
 ORGANIZATION_ID = "organization"
+POLICY_TIMES = ("created_at", "updated_at")
+"""What is stored beside an application's own policy: Unix seconds."""
 _SECTIONS = tuple(kind for kind in ObjectKind if kind is not ObjectKind.ORGANIZATION)
 
 
@@ -52,11 +54,23 @@ class Documents:
         organization = self.find(ObjectKind.ORGANIZATION, ORGANIZATION_ID)
         data: dict[str, object] = {"organization": dict(organization.document) if organization else {}}
         for kind in _SECTIONS:
-            data[kind.value] = [{**one.document, "id": one.id} for one in self.of(kind)]
+            data[kind.value] = [{**_untimed(one.document), "id": one.id} for one in self.of(kind)]
         return read_shapes(data)
 
 
 NOTHING = Documents()
+
+
+def _untimed(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Give a document whose own policies are without what no shape has."""
+    policies = document.get("policies")
+    if not isinstance(policies, list):
+        return document
+    kept = [
+        {name: value for name, value in one.items() if name not in POLICY_TIMES} if isinstance(one, Mapping) else one
+        for one in policies
+    ]
+    return {**document, "policies": kept}
 
 
 def stored_documents(stored: StoredAccess) -> Documents:
@@ -75,6 +89,9 @@ def documents_of_file(shapes: AccessShapes, *, account_id: str, now: int, before
         for document in data.get(kind.value, ()):
             name = document["name"]
             id_ = document.pop("id", None) or _made_id(account_id, kind, name)
+            for policy in document.get("policies", ()):
+                if "decision" in policy:
+                    policy.setdefault("id", made_id(account_id, "policy", f"{id_}/{policy['name']}"))
             objects.append(_of_file(before, kind, id_, document, now))
     return Documents(0, tuple(objects))
 
