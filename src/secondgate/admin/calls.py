@@ -19,12 +19,33 @@ Json = Mapping[str, Any]
 ANY_OBJECT: Json = {"type": "object"}
 
 
+DEFAULT_PER_PAGE, MAX_PER_PAGE = 25, 1000
+MAX_PAGE = 10**6
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A list as the result. `is_paged` lists are given a page at a time, as the query says."""
+    """A list as the result. `is_paged` lists are given a page at a time, as the query says.
+
+    With a `total` the items are that page already, read from a store: so many there are on all pages.
+    """
 
     items: Sequence[object]
     is_paged: bool = True
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page of a list is asked for, the first being 1, and how many items stand on one."""
+
+    page: int
+    per_page: int
+
+    @property
+    def offset(self) -> int:
+        """How many items stand before the page."""
+        return (self.page - 1) * self.per_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,12 @@ class ApiRequest:
             raise Malformed(name, "must stand once in the query")
         return values[0] if values else ""
 
+    @property
+    def paging(self) -> Paging:
+        """The page that the query asks for. Raises Malformed."""
+        page = self._number("page", default=1, most=MAX_PAGE)
+        return Paging(page, self._number("per_page", default=DEFAULT_PER_PAGE, most=MAX_PER_PAGE))
+
     async def change(self, decide: Callable[[Documents], Change]) -> Changed:
         """Change a managed object, and write it to the audit log. Raises what `ManagedAccess.change` raises."""
         changed = await self.administration.managed.change(decide)
@@ -77,13 +104,24 @@ class ApiRequest:
         await self.services.durable.append_event(event)
         return changed
 
+    def _number(self, name: str, *, default: int, most: int) -> int:
+        text = self.one(name)
+        if not text:
+            return default
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= most:
+            raise Malformed(name, f"must be a whole number from 1 to {most}")
+        return int(text)
+
 
 Handler = Callable[[ApiRequest], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call. `path` stands under `/client/v4`; `permission` None: any valid token will do."""
+    """One call. `path` stands under `/client/v4`; `permission` None: any valid token will do.
+
+    `or_permission` is another one that is as good, for this call alone.
+    """
 
     method: str
     path: str
@@ -96,6 +134,16 @@ class Call:
     query: Mapping[str, Json] = field(default_factory=dict)
     is_list: bool = False
     status: int = 200
+    or_permission: Permission | None = None
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """The permissions of which one is needed; none: any valid token will do."""
+        return tuple(one for one in (self.permission, self.or_permission) if one is not None)
+
+    def is_open_to(self, token: ApiToken) -> bool:
+        """Whether a token may make the call."""
+        return not self.permissions or any(token.may(one) for one in self.permissions)
 
 
 def not_found(what: str) -> NotFound:

@@ -85,7 +85,8 @@ def _operation(call: Call) -> dict[str, Any]:
     ]
     query = {**(_PAGE if call.is_list else {}), **call.query}
     parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
-    permission = f" Needs `{call.permission}`." if call.permission else " Any valid token will do."
+    needed = " or ".join(f"`{one}`" for one in call.permissions)
+    permission = f" Needs {needed}." if needed else " Any valid token will do."
     operation: dict[str, Any] = {
         "summary": call.summary,
         "description": f"{call.summary}.{permission}",

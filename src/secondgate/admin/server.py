@@ -7,7 +7,7 @@ before anything of the request but its headers is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 
 import structlog
@@ -38,8 +38,6 @@ log = structlog.get_logger("secondgate.admin")
 
 BASE = "/client/v4"
 MAX_BODY_BYTES = 4 * 1024 * 1024
-DEFAULT_PER_PAGE, MAX_PER_PAGE = 25, 1000
-MAX_PAGE = 10**6
 
 
 def make_admin(administration: Administration) -> web.Application:
@@ -96,7 +94,7 @@ async def _serve(administration: Administration, call: Call, request: web.Reques
     token = await verify_api_token(administration.services, presented=presented, address=ip_address(address))
     if request.match_info.get("account_id", administration.account_id) != administration.account_id:
         return failure(403, [ApiError(ANOTHER_ACCOUNT, "Unauthorized to access requested resource")])
-    if call.permission is not None and not token.may(call.permission):
+    if not call.is_open_to(token):
         return await _without_permission(administration, call, token, address)
     asked = ApiRequest(
         administration=administration,
@@ -128,7 +126,8 @@ async def _without_permission(
     await administration.services.audit_seldom(
         "api.refused", of=f"{token.id}:{asked}", actor=f"token:{token.name}", address=address, call=asked
     )
-    words = f"Authentication error: the token lacks the permission {str(call.permission)!r}"
+    needed = " or ".join(repr(str(one)) for one in call.permissions)
+    words = f"Authentication error: the token lacks the permission {needed}"
     return failure(403, [ApiError(AUTHENTICATION, words)])
 
 
@@ -158,30 +157,19 @@ async def _body(request: web.Request) -> Mapping[str, object]:
 def _answer(call: Call, asked: ApiRequest, result: object) -> web.Response:
     if not isinstance(result, Listed):
         return success(result, status=call.status)
-    total = len(result.items)
     if not result.is_paged:
+        total = len(result.items)
         info = {"page": 1, "per_page": total, "count": total, "total_count": total, "total_pages": 1}
         return success(list(result.items), info=info)
-    page, per_page = _number(asked, "page", 1, MAX_PAGE), _number(asked, "per_page", DEFAULT_PER_PAGE, MAX_PER_PAGE)
-    shown = list(_page(result.items, page, per_page))
+    paging, shown = asked.paging, result.items
+    total = len(shown) if result.total is None else result.total
+    if result.total is None:
+        shown = shown[paging.offset : paging.offset + paging.per_page]
     info = {
-        "page": page,
-        "per_page": per_page,
+        "page": paging.page,
+        "per_page": paging.per_page,
         "count": len(shown),
         "total_count": total,
-        "total_pages": -(-total // per_page),
+        "total_pages": -(-total // paging.per_page),
     }
-    return success(shown, info=info)
-
-
-def _page(items: Sequence[object], page: int, per_page: int) -> Iterable[object]:
-    return items[(page - 1) * per_page : page * per_page]
-
-
-def _number(asked: ApiRequest, name: str, default: int, most: int) -> int:
-    text = asked.one(name)
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= most:
-        raise Malformed(name, f"must be a whole number from 1 to {most}")
-    return int(text)
+    return success(list(shown), info=info)
