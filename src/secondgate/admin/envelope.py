@@ -98,6 +98,8 @@ def _problem(error: InvalidChange, path: str, message: str) -> ApiError:
     objects = error.documents.of(kind)
     found = objects[int(number)] if number is not None and int(number) < len(objects) else None
     if kind is error.change.kind and (found is None or found.id == error.change.id):
+        if rest.startswith(f"{error.change.within}."):
+            rest = rest.removeprefix(f"{error.change.within}.")
         return ApiError(INVALID, f"{_INVALID}: {rest}: {message}", _pointer(rest))
     base = PATHS[kind] + (f"/{found.id}" if found else "")
     return ApiError(INVALID, f"{_INVALID}: {message}", base + _pointer(rest))

@@ -29,11 +29,15 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one call does to one object: `saved` is what it becomes; None deletes the object of `kind` and `id`."""
+    """What one call does to one object: `saved` is what it becomes; None deletes the object of `kind` and `id`.
+
+    `within` is the place in the object of what the call is about, where that is a part of it: `policies[1]`.
+    """
 
     kind: ObjectKind
     id: str
     saved: AccessObject | None
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,10 @@ class ManagedAccess:
             try:
                 self._take(stored)
             except InvalidConfiguration as error:
-                self._unreadable_version = stored.version
+                self._unreadable_version, self._revocations = stored.version, stored.revocations
+                self._access = self._compile(
+                    self.documents, stored.revocations
+                )  # what was revoked is revoked whatever else stands there
                 log.error("access.unreadable", problems=list(map(str, error.problems)))  # noqa: TRY400 - all named
                 return False
         return True

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from secondgate.admin.calls import Call
-from secondgate.admin.resources import groups, identity_providers, lists, organizations, policies
+from secondgate.admin.resources import (
+    application_policies,
+    applications,
+    groups,
+    identity_providers,
+    lists,
+    organizations,
+    policies,
+)
 
 CALLS: tuple[Call, ...] = (
     *organizations.CALLS,
     *identity_providers.CALLS,
     *groups.CALLS,
     *policies.CALLS,
+    *applications.CALLS,
+    *application_policies.CALLS,
     *lists.CALLS,
 )
