@@ -8,6 +8,7 @@ from secondgate.errors import Conflict, NotFound, Reason, TooManyAttempts
 from secondgate.model.organization import Method
 from secondgate.model.person import ADDRESS_SOURCES, Authenticator, Person, folded_email
 from secondgate.model.secret import Secret
+from secondgate.model.temporary_pass import TemporaryPass
 from secondgate.store.attempt_limits import resets_in_s
 from secondgate.store.ports import AttemptLimits
 from tests.fakes.storable import check_text
@@ -31,6 +32,7 @@ class MemoryPeople:
         self.authenticators: dict[str, Authenticator] = {}
         self.seeds: dict[str, Secret[bytes]] = {}
         self.steps: dict[str, int] = {}
+        self.passes: dict[str, TemporaryPass] = {}
         self.attempts: list[_Attempt] = []
         self.in_a_row: dict[str, int] = {}
         self.attempts_made = 0
@@ -113,6 +115,7 @@ class MemoryPeople:
             self._forget(authenticator_id)
         self.attempts = [attempt for attempt in self.attempts if attempt.person_id != person_id]
         self.in_a_row.pop(person_id, None)
+        self.passes.pop(person_id, None)
         self.subjects = {key: of for key, of in self.subjects.items() if of != person_id}
         return self.people.pop(person_id, None) is not None
 
@@ -225,3 +228,33 @@ class MemoryAuthenticators(MemoryPeople):
                 self.attempts.remove(attempt)
                 self.in_a_row.pop(attempt.person_id, None)
                 return
+
+
+class MemoryPasses(MemoryPeople):
+    """Temporary passes."""
+
+    async def save_pass(self, temporary_pass: TemporaryPass) -> None:
+        check_text(temporary_pass.id, temporary_pass.person_id, temporary_pass.code_mac, temporary_pass.created_by)
+        if temporary_pass.person_id not in self.people:
+            raise NotFound(Reason.NOT_FOUND)
+        self.passes[temporary_pass.person_id] = temporary_pass
+        self.in_a_row.pop(temporary_pass.person_id, None)
+
+    async def load_pass(self, person_id: str) -> TemporaryPass | None:
+        check_text(person_id)
+        return self.passes.get(person_id)
+
+    async def list_passes(self) -> tuple[TemporaryPass, ...]:
+        return tuple(sorted(self.passes.values(), key=lambda one: (one.created_at, one.id)))
+
+    async def claim_pass(self, person_id: str, *, code_mac: str, now: int) -> TemporaryPass | None:
+        check_text(person_id, code_mac)
+        found = self.passes.get(person_id)
+        if found is None or found.code_mac != code_mac or found.used_at is not None or found.expires_at <= now:
+            return None
+        self.passes[person_id] = replace(found, used_at=now)
+        return self.passes[person_id]
+
+    async def delete_pass(self, person_id: str) -> TemporaryPass | None:
+        check_text(person_id)
+        return self.passes.pop(person_id, None)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from tests.fakes.administration_store import MemoryAdministration
 from tests.fakes.live_store import MemoryLiveStore
-from tests.fakes.people_store import MemoryAuthenticators
+from tests.fakes.people_store import MemoryAuthenticators, MemoryPasses
 
 __all__ = ["MemoryDurableStore", "MemoryLiveStore"]
 
 
-class MemoryDurableStore(MemoryAuthenticators, MemoryAdministration):
+class MemoryDurableStore(MemoryAuthenticators, MemoryPasses, MemoryAdministration):
     """All of the durable store."""
 
     async def ping(self) -> None:

@@ -14,7 +14,7 @@ from secondgate.store.ports.administration import AccessObjects, ApiTokens, Audi
 from secondgate.store.ports.durable import DurableStore
 from secondgate.store.ports.live import Kind, LiveRecord, LiveStore
 from secondgate.store.ports.outside import Mailer, Outgoing, OutgoingAnswer, Sealer
-from secondgate.store.ports.people import AttemptLimits, Attempts, Authenticators, People
+from secondgate.store.ports.people import AttemptLimits, Attempts, Authenticators, People, TemporaryPasses
 
 __all__ = [
     "AccessObjects",
@@ -34,4 +34,5 @@ __all__ = [
     "Sealer",
     "ServiceTokens",
     "SigningKeys",
+    "TemporaryPasses",
 ]

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Protocol
 
 from secondgate.store.ports.administration import AccessObjects, ApiTokens, Audit, ServiceTokens, SigningKeys
-from secondgate.store.ports.people import Attempts, Authenticators, People
+from secondgate.store.ports.people import Attempts, Authenticators, People, TemporaryPasses
 
 
 class DurableStore(
-    People, Authenticators, Attempts, Audit, SigningKeys, ServiceTokens, AccessObjects, ApiTokens, Protocol
+    People,
+    Authenticators,
+    TemporaryPasses,
+    Attempts,
+    Audit,
+    SigningKeys,
+    ServiceTokens,
+    AccessObjects,
+    ApiTokens,
+    Protocol,
 ):
     """All of the durable store."""
 

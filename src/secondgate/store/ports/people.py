@@ -1,13 +1,15 @@
-"""Ports of people: who they are, what they prove themselves with, and the wrong codes that are counted."""
+"""Ports of people: who they are, what they prove themselves with, their passes, and the wrong codes counted."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator, Person
 from secondgate.model.secret import Secret
+from secondgate.model.temporary_pass import TemporaryPass
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,27 @@ class AttemptLimits:
     per_person: tuple[tuple[int, int], ...] = ((5, 300), (20, 3600), (50, 86400))
     per_address: tuple[tuple[int, int], ...] = ((10, 300), (50, 3600))
     in_a_row: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleFilter:
+    """Which people are looked for; what is empty looks for nothing, and all that is not must fit.
+
+    `email` is a whole address and `name` a whole name; `search` is a part of either. Letters of ASCII fit in either
+    case, and in addresses all letters do.
+    """
+
+    email: str = ""
+    name: str = ""
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """Some of the people who fit a filter; `total` is how many do."""
+
+    people: tuple[Person, ...]
+    total: int
 
 
 class People(Protocol):
@@ -42,10 +65,10 @@ class People(Protocol):
         ...
 
     async def save_last_login(self, person_id: str, *, name: str, now: int) -> None:
-        """Write when a person logged in last, and a `name` that is not empty."""
+        """Write when a person logged in last, and a `name` that is not empty (one that is new is an update)."""
         ...
 
-    async def save_person_email(self, person_id: str, email: str) -> bool:
+    async def save_person_email(self, person_id: str, email: str, *, now: int) -> bool:
         """Give a person another (folded) address; one step.
 
         Forgets their subjects that are another address than this one, in the namespaces of `ADDRESS_SOURCES`: whoever
@@ -66,8 +89,14 @@ class People(Protocol):
         """List everyone, by address."""
         ...
 
-    async def save_person_disabled(self, person_id: str, *, disabled: bool) -> bool:
-        """Disable or enable a person; False when there is none."""
+    async def page_people(self, wanted: PeopleFilter, *, offset: int, limit: int) -> PeoplePage:
+        """List those who fit, by address, from the `offset`th on, `limit` at most."""
+        ...
+
+    async def change_person(
+        self, person_id: str, *, name: str | None = None, disabled: bool | None = None, now: int
+    ) -> bool:
+        """Rename, disable or enable a person, in one step; what is None stays. False when there is none."""
         ...
 
     async def save_last_method(self, person_id: str, method: Method) -> None:
@@ -84,6 +113,10 @@ class Authenticators(Protocol):
 
     async def list_authenticators(self, person_id: str) -> tuple[Authenticator, ...]:
         """List a person's authenticators, the oldest first."""
+        ...
+
+    async def count_authenticators(self, person_ids: Collection[str]) -> Mapping[str, int]:
+        """Count the authenticators of each of these people; who has none may be absent."""
         ...
 
     async def load_authenticator(self, person_id: str, authenticator_id: str) -> Authenticator | None:
@@ -129,6 +162,36 @@ class Authenticators(Protocol):
 
     async def claim_sign_count(self, authenticator_id: str, *, presented: int, now: int) -> bool:
         """Accept a signature counter if it is greater than the stored one, or if both are zero; atomic."""
+        ...
+
+
+class TemporaryPasses(Protocol):
+    """Temporary passes: at most one a person."""
+
+    async def save_pass(self, temporary_pass: TemporaryPass) -> None:
+        """Insert in place of the person's earlier one, and end the person's row of wrong codes; one transaction.
+
+        Raises NotFound when there is no such person.
+        """
+        ...
+
+    async def load_pass(self, person_id: str) -> TemporaryPass | None:
+        """Load a person's pass, used and expired ones too."""
+        ...
+
+    async def list_passes(self) -> tuple[TemporaryPass, ...]:
+        """List everyone's, the oldest first."""
+        ...
+
+    async def claim_pass(self, person_id: str, *, code_mac: str, now: int) -> TemporaryPass | None:
+        """Use up the person's pass if it has this code, and was neither used nor has expired; one atomic comparison.
+
+        Gives it for exactly one caller, and None for all others.
+        """
+        ...
+
+    async def delete_pass(self, person_id: str) -> TemporaryPass | None:
+        """Delete a person's pass; gives what it was, None when there is none."""
         ...
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, delete, exc, select, update
+from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, case, delete, exc, func, select, update
 
 from secondgate.errors import NotFound, Reason
 from secondgate.model.organization import Method
 from secondgate.model.person import ADDRESS_SOURCES, Person, folded_email
+from secondgate.store.ports import PeopleFilter, PeoplePage
 from secondgate.store.sql.database import Database
-from secondgate.store.sql.tables import authenticators, identities, persons, wrong_codes
+from secondgate.store.sql.tables import authenticators, identities, passes, persons, wrong_codes
 
 _PERSON = (
     persons.c.id,
@@ -20,7 +21,9 @@ _PERSON = (
     persons.c.last_login_at,
     persons.c.disabled,
     persons.c.last_method,
+    persons.c.updated_at,
 )
+_TO_LOWER = {number: chr(number + 32) for number in range(ord("A"), ord("Z") + 1)}
 
 
 def _person(row: Row[*tuple[Any, ...]] | None) -> Person | None:
@@ -34,7 +37,12 @@ def _person(row: Row[*tuple[Any, ...]] | None) -> Person | None:
         last_login_at=row.last_login_at,
         disabled=row.disabled,
         last_method=Method(row.last_method) if row.last_method else None,
+        updated_at=row.updated_at,
     )
+
+
+def _text(value: str) -> BindParameter[str]:
+    return bindparam(None, value, StorableText)
 
 
 class SqlPeople:
@@ -86,11 +94,14 @@ class SqlPeople:
 
     async def save_last_login(self, person_id: str, *, name: str, now: int) -> None:
         """Write when a person logged in last, and how they are called now."""
-        values: dict[str, int | str] = {"last_login_at": now, **({"name": name} if name else {})}
+        values: dict[str, Any] = {"last_login_at": now}
+        if name:
+            is_new = persons.c.name != name
+            values |= {"name": name, "updated_at": case((is_new, now), else_=persons.c.updated_at)}
         async with self._database.writing() as connection:
             await connection.execute(update(persons).where(persons.c.id == person_id).values(values))
 
-    async def save_person_email(self, person_id: str, email: str) -> bool:
+    async def save_person_email(self, person_id: str, email: str, *, now: int) -> bool:
         """Give a person another address; the unique key decides who has it."""
         email = folded_email(email)
         stale = delete(identities).where(
@@ -100,7 +111,8 @@ class SqlPeople:
         )
         try:
             async with self._database.writing() as connection:
-                done = await connection.execute(update(persons).where(persons.c.id == person_id).values(email=email))
+                change = update(persons).where(persons.c.id == person_id).values(email=email, updated_at=now)
+                done = await connection.execute(change)
                 await connection.execute(stale)
                 return done.rowcount == 1
         except exc.IntegrityError:
@@ -126,11 +138,42 @@ class SqlPeople:
         # sorted here: the order of PostgreSQL depends on its locale
         return tuple(sorted(people, key=lambda person: person.email))
 
-    async def save_person_disabled(self, person_id: str, *, disabled: bool) -> bool:
-        """Disable or enable a person; False when there is none."""
+    async def page_people(self, wanted: PeopleFilter, *, offset: int, limit: int) -> PeoplePage:
+        """List those who fit, by address; the two reads are of one moment on SQLite alone, which paging can bear."""
+        fits = self._fits(wanted)
+        total = select(func.count()).select_from(persons).where(*fits)
+        # by octets, as everywhere else: the order of PostgreSQL depends on its locale
+        order = persons.c.email if self._database.is_sqlite else persons.c.email.collate("C")
+        page = select(*_PERSON).where(*fits).order_by(order).offset(offset).limit(limit)
+        async with self._database.reading() as connection:
+            count = (await connection.execute(total)).scalar_one()
+            rows = await connection.execute(page)
+            return PeoplePage(tuple(person for row in rows if (person := _person(row))), count)
+
+    def _fits(self, wanted: PeopleFilter) -> list[ColumnElement[bool]]:
+        """Give the conditions; letters beyond ASCII are compared as they are, which both databases do alike."""
+        # no LIKE: its wildcards would have to be escaped, and its patterns may not be long
+        place = func.instr if self._database.is_sqlite else func.strpos
+        name = func.lower(persons.c.name if self._database.is_sqlite else persons.c.name.collate("C"))
+        fits: list[ColumnElement[bool]] = []
+        if wanted.email:
+            fits.append(persons.c.email == folded_email(wanted.email))
+        if wanted.name:
+            fits.append(name == wanted.name.translate(_TO_LOWER))
+        if wanted.search:
+            in_email = place(persons.c.email, _text(folded_email(wanted.search))) > 0
+            fits.append(in_email | (place(name, _text(wanted.search.translate(_TO_LOWER))) > 0))
+        return fits
+
+    async def change_person(
+        self, person_id: str, *, name: str | None = None, disabled: bool | None = None, now: int
+    ) -> bool:
+        """Rename, disable or enable a person."""
+        sent = {"name": name, "disabled": disabled}
+        values = {column: value for column, value in sent.items() if value is not None}
         async with self._database.writing() as connection:
-            done = await connection.execute(update(persons).where(persons.c.id == person_id).values(disabled=disabled))
-            return done.rowcount == 1
+            change = update(persons).where(persons.c.id == person_id).values(**values, updated_at=now)
+            return (await connection.execute(change)).rowcount == 1
 
     async def save_last_method(self, person_id: str, method: Method) -> None:
         """Remember the method used last."""
@@ -144,6 +187,7 @@ class SqlPeople:
             await connection.execute(select(persons.c.id).where(persons.c.id == person_id).with_for_update())
             await connection.execute(delete(authenticators).where(authenticators.c.person_id == person_id))
             await connection.execute(delete(identities).where(identities.c.person_id == person_id))
+            await connection.execute(delete(passes).where(passes.c.person_id == person_id))
             await connection.execute(delete(wrong_codes).where(wrong_codes.c.person_id == person_id))
             done = await connection.execute(delete(persons).where(persons.c.id == person_id))
             return done.rowcount == 1

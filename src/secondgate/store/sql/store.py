@@ -11,6 +11,7 @@ from secondgate.store.sql.attempts import SqlAttempts, new_attempt_id
 from secondgate.store.sql.audit import SqlAudit
 from secondgate.store.sql.authenticators import SqlAuthenticators
 from secondgate.store.sql.database import Database
+from secondgate.store.sql.passes import SqlTemporaryPasses
 from secondgate.store.sql.people import SqlPeople
 from secondgate.store.sql.service_tokens import SqlServiceTokens
 from secondgate.store.sql.signing_keys import SqlSigningKeys
@@ -19,6 +20,7 @@ from secondgate.store.sql.signing_keys import SqlSigningKeys
 class SqlDurableStore(
     SqlPeople,
     SqlAuthenticators,
+    SqlTemporaryPasses,
     SqlAttempts,
     SqlAudit,
     SqlSigningKeys,

@@ -64,6 +64,7 @@ persons = Table(
     Column("disabled", Boolean, nullable=False),
     Column("last_method", StorableText),
     Column("wrong_in_a_row", BigInteger, nullable=False),
+    Column("updated_at", BigInteger),
 )
 
 identities = Table(
@@ -111,6 +112,18 @@ wrong_codes = Table(
     Column("at", BigInteger, nullable=False, index=True),
     Index("ix_wrong_codes_person_id_at", "person_id", "at"),
     Index("ix_wrong_codes_address_at", "address", "at"),
+)
+
+passes = Table(
+    "passes",
+    metadata,
+    Column("id", StorableText, primary_key=True),
+    Column("person_id", StorableText, ForeignKey("persons.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("code_mac", StorableText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", StorableText, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
 )
 
 signing_keys = Table(

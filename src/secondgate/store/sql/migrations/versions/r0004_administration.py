@@ -1,4 +1,4 @@
-"""The managed objects, and the tokens of those who manage them by the API."""
+"""The managed objects, the tokens of those who manage them by the API, and temporary passes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ down_revision: str | None = "0003"
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables, and remember when a person was changed."""
+    op.add_column("persons", sa.Column("updated_at", sa.BigInteger))
     version = op.create_table(
         "access_version",
         sa.Column("singleton", sa.Integer, primary_key=True),
@@ -43,4 +44,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger),
         sa.Column("last_used_at", sa.BigInteger),
+    )
+    op.create_table(
+        "passes",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("person_id", sa.Text, sa.ForeignKey("persons.id", ondelete="CASCADE"), nullable=False, unique=True),
+        sa.Column("code_mac", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("created_by", sa.Text, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("used_at", sa.BigInteger),
     )
