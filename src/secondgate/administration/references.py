@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from secondgate.access import find_problems
 from secondgate.administration.documents import Documents
 from secondgate.model.access_object import AccessObject, ObjectKind
 
-_PLACE = re.compile(r"access\.([a-z_]+)(?:\[(\d+)\])?.*")
+_PLACE = re.compile(r"access\.([a-z_]+)(?:\[(\d+)\])?(.*)")
 _NOUNS = {
     ObjectKind.ORGANIZATION: "the organization",
     ObjectKind.IDENTITY_PROVIDER: "the identity provider",
@@ -22,14 +23,19 @@ _NOUNS = {
 
 def find_references(documents: Documents, one: AccessObject) -> tuple[str, ...]:
     """Name everything that would refer to nothing if this object were gone."""
-    without = documents.without(one.kind, one.id)
-    before = {finding.message for finding in find_problems(documents.shapes(), is_whole=False)}
+    already = {(owner.kind, owner.id, field) for owner, field in _problems(documents)}
     names = []
-    for finding in find_problems(without.shapes(), is_whole=False):
-        match = _PLACE.fullmatch(finding.path)
-        if match is None or finding.message in before:
-            continue
-        kind, number = ObjectKind(match[1]), match[2]
-        name = "" if number is None else f" {without.of(kind)[int(number)].document.get('name', '')!r}"
-        names.append(_NOUNS[kind] + name)
+    for owner, field in _problems(documents.without(one.kind, one.id)):
+        if (owner.kind, owner.id, field) not in already:
+            name = "" if owner.kind is ObjectKind.ORGANIZATION else f" {owner.document.get('name', '')!r}"
+            names.append(_NOUNS[owner.kind] + name)
     return tuple(dict.fromkeys(names))
+
+
+def _problems(documents: Documents) -> Iterator[tuple[AccessObject, str]]:
+    """Give what makes no sense: whose it is, and the field in it."""
+    for finding in find_problems(documents.shapes(), is_whole=False):
+        match = _PLACE.fullmatch(finding.path)
+        owners = documents.of(ObjectKind(match[1])) if match else ()
+        if match and (number := int(match[2] or 0)) < len(owners):
+            yield owners[number], match[3]
