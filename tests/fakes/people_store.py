@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from secondgate.errors import Conflict, NotFound, Reason, TooManyAttempts
@@ -10,7 +12,7 @@ from secondgate.model.person import ADDRESS_SOURCES, Authenticator, Person, fold
 from secondgate.model.secret import Secret
 from secondgate.model.temporary_pass import TemporaryPass
 from secondgate.store.attempt_limits import resets_in_s
-from secondgate.store.ports import AttemptLimits
+from secondgate.store.ports import AttemptLimits, PeopleFilter, PeoplePage
 from tests.fakes.storable import check_text
 
 
@@ -20,6 +22,19 @@ class _Attempt:
     person_id: str
     address: str
     at: int
+
+
+def _fits(person: Person, wanted: PeopleFilter) -> bool:
+    name, part = _lower(person.name), wanted.search
+    return (
+        (not wanted.email or person.email == folded_email(wanted.email))
+        and (not wanted.name or name == _lower(wanted.name))
+        and (not part or folded_email(part) in person.email or _lower(part) in name)
+    )
+
+
+def _lower(text: str) -> str:
+    return "".join(character.lower() if character.isascii() else character for character in text)
 
 
 class MemoryPeople:
@@ -72,14 +87,15 @@ class MemoryPeople:
         check_text(person_id, name)
         person = self.people.get(person_id)
         if person is not None:
-            self.people[person_id] = replace(person, name=name or person.name, last_login_at=now)
+            updated_at = now if name and name != person.name else person.updated_at
+            self.people[person_id] = replace(person, name=name or person.name, last_login_at=now, updated_at=updated_at)
 
-    async def save_person_email(self, person_id: str, email: str) -> bool:
+    async def save_person_email(self, person_id: str, email: str, *, now: int) -> bool:
         check_text(person_id, email)
         email, person, other = folded_email(email), self.people.get(person_id), await self.load_person_by_email(email)
         if person is None or (other is not None and other.id != person_id):
             return False
-        self.people[person_id] = replace(person, email=email)
+        self.people[person_id] = replace(person, email=email, updated_at=now)
         self.subjects = {
             (namespace, subject): of
             for (namespace, subject), of in self.subjects.items()
@@ -98,10 +114,20 @@ class MemoryPeople:
     async def list_people(self) -> tuple[Person, ...]:
         return tuple(sorted(self.people.values(), key=lambda person: person.email))
 
-    async def save_person_disabled(self, person_id: str, *, disabled: bool) -> bool:
+    async def page_people(self, wanted: PeopleFilter, *, offset: int, limit: int) -> PeoplePage:
+        check_text(wanted.email, wanted.name, wanted.search)
+        fitting = [person for person in await self.list_people() if _fits(person, wanted)]
+        return PeoplePage(tuple(fitting[offset : offset + limit]), len(fitting))
+
+    async def change_person(
+        self, person_id: str, *, name: str | None = None, disabled: bool | None = None, now: int
+    ) -> bool:
+        check_text(person_id, name or "")
         person = await self.load_person(person_id)
         if person is not None:
-            self.people[person_id] = replace(person, disabled=disabled)
+            name = person.name if name is None else name
+            disabled = person.disabled if disabled is None else disabled
+            self.people[person_id] = replace(person, name=name, disabled=disabled, updated_at=now)
         return person is not None
 
     async def save_last_method(self, person_id: str, method: Method) -> None:
@@ -132,6 +158,9 @@ class MemoryAuthenticators(MemoryPeople):
         check_text(person_id)
         theirs = [one for one in self.authenticators.values() if one.person_id == person_id]
         return tuple(sorted(theirs, key=lambda one: (one.created_at, one.id)))
+
+    async def count_authenticators(self, person_ids: Collection[str]) -> Mapping[str, int]:
+        return Counter(one.person_id for one in self.authenticators.values() if one.person_id in person_ids)
 
     async def load_authenticator(self, person_id: str, authenticator_id: str) -> Authenticator | None:
         check_text(person_id, authenticator_id)

@@ -153,7 +153,7 @@ async def test_a_disabled_person_whom_the_proxy_names_again_and_again_fills_no_a
     await browser.open(f"{PORTAL}/login")
     person = await site.services.durable.load_person_by_email("ann@example.com")
     assert person
-    await site.services.durable.save_person_disabled(person.id, disabled=True)
+    await site.services.durable.change_person(person.id, disabled=True, now=site.services.now())
     another = Browser(site, named=named("ann@example.com"))
     for _ in range(4):
         assert (await another.open(f"{PORTAL}/login")).status == 403

@@ -62,7 +62,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who has logged in at least once."""
+    """Somebody who has logged in, or whom an administrator made for their first login.
+
+    `updated_at` is when address, name or being disabled changed last; None: never since they were made.
+    """
 
     id: str
     email: str
@@ -71,6 +74,7 @@ class Person:
     last_login_at: int | None = None
     disabled: bool = False
     last_method: Method | None = None
+    updated_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,9 @@ async def test_a_row_locked_by_another_is_unavailable_within_the_wait(postgres_u
     async with other.writing() as connection:
         await connection.execute(text("SELECT id FROM persons FOR UPDATE"))
         with pytest.raises(Unavailable):
-            await opened.durable.save_person_disabled("ada", disabled=True)
+            await opened.durable.change_person("ada", disabled=True, now=NOW)
     await other.close()
-    assert await opened.durable.save_person_disabled("ada", disabled=True)
+    assert await opened.durable.change_person("ada", disabled=True, now=NOW)
     await opened.durable.close()
 
 

@@ -14,7 +14,15 @@ from secondgate.store.ports.administration import AccessObjects, ApiTokens, Audi
 from secondgate.store.ports.durable import DurableStore
 from secondgate.store.ports.live import Kind, LiveRecord, LiveStore
 from secondgate.store.ports.outside import Mailer, Outgoing, OutgoingAnswer, Sealer
-from secondgate.store.ports.people import AttemptLimits, Attempts, Authenticators, People, TemporaryPasses
+from secondgate.store.ports.people import (
+    AttemptLimits,
+    Attempts,
+    Authenticators,
+    People,
+    PeopleFilter,
+    PeoplePage,
+    TemporaryPasses,
+)
 
 __all__ = [
     "AccessObjects",
@@ -31,6 +39,8 @@ __all__ = [
     "Outgoing",
     "OutgoingAnswer",
     "People",
+    "PeopleFilter",
+    "PeoplePage",
     "Sealer",
     "ServiceTokens",
     "SigningKeys",

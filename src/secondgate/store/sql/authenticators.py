@@ -7,9 +7,10 @@ number of rows says who won. Two first enrolments at once are ordered by a lock 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exc, select, update
+from sqlalchemy import Row, and_, delete, exc, func, select, update
 
 from secondgate.errors import Conflict, NotFound, Reason
 from secondgate.model.organization import Method
@@ -56,6 +57,13 @@ class SqlAuthenticators:
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted.order_by(authenticators.c.created_at, authenticators.c.id))
             return tuple(_authenticator(row) for row in rows)
+
+    async def count_authenticators(self, person_ids: Collection[str]) -> Mapping[str, int]:
+        """Count the authenticators of each of these people."""
+        owner = authenticators.c.person_id
+        counted = select(owner, func.count()).where(owner.in_(person_ids)).group_by(owner)
+        async with self._database.reading() as connection:
+            return {row[0]: row[1] for row in await connection.execute(counted)}
 
     async def load_authenticator(self, person_id: str, authenticator_id: str) -> Authenticator | None:
         """Load one of this person's authenticators; None for another person's."""

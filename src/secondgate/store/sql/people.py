@@ -11,7 +11,7 @@ from secondgate.model.organization import Method
 from secondgate.model.person import ADDRESS_SOURCES, Person, folded_email
 from secondgate.store.ports import PeopleFilter, PeoplePage
 from secondgate.store.sql.database import Database
-from secondgate.store.sql.tables import authenticators, identities, passes, persons, wrong_codes
+from secondgate.store.sql.tables import StorableText, authenticators, identities, passes, persons, wrong_codes
 
 _PERSON = (
     persons.c.id,
@@ -159,7 +159,7 @@ class SqlPeople:
         if wanted.email:
             fits.append(persons.c.email == folded_email(wanted.email))
         if wanted.name:
-            fits.append(name == wanted.name.translate(_TO_LOWER))
+            fits.append(name == _text(wanted.name.translate(_TO_LOWER)))
         if wanted.search:
             in_email = place(persons.c.email, _text(folded_email(wanted.search))) > 0
             fits.append(in_email | (place(name, _text(wanted.search.translate(_TO_LOWER))) > 0))
