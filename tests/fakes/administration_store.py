@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from secondgate.errors import Conflict, Reason
 from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
 from secondgate.model.api_token import ApiToken
-from secondgate.model.audit import AuditEvent
-from secondgate.model.keys import SigningKey
+from secondgate.model.audit import EVERY_EVENT, AuditEvent, EventFilter, EventPlace, place_of
+from secondgate.model.keys import KeyRotation, SigningKey
 from secondgate.model.service_token import ServiceToken
 from tests.fakes.storable import check_text
 
@@ -21,7 +21,9 @@ class MemoryAdministration:
     def __init__(self) -> None:
         super().__init__()
         self.events: list[AuditEvent] = []
+        self.sequence = 0
         self.signing_keys: list[SigningKey] = []
+        self.key_rotation = KeyRotation()
         self.service_tokens: dict[str, ServiceToken] = {}
         self.api_tokens: dict[str, ApiToken] = {}
         self.access_version = 0
@@ -29,18 +31,50 @@ class MemoryAdministration:
         self.revocations: dict[str, int] = {}
 
     async def append_event(self, event: AuditEvent) -> None:
-        check_text(event.action, event.actor, event.person_id, event.address)
-        self.events.append(event)
+        check_text(event.id, event.action, event.actor, event.actor_id, event.person_id, event.address)
+        check_text(event.factor.method, event.factor.authenticator_id)
+        self.sequence += 1
+        self.events.append(replace(event, sequence=self.sequence))
 
-    async def list_events(self, *, limit: int = 100, person_id: str = "") -> tuple[AuditEvent, ...]:
-        wanted = [event for event in reversed(self.events) if person_id in ("", event.person_id)]
+    async def list_events(
+        self,
+        matching: EventFilter = EVERY_EVENT,
+        *,
+        limit: int = 100,
+        after: EventPlace | None = None,
+        oldest_first: bool = False,
+    ) -> tuple[AuditEvent, ...]:
+        wanted = sorted(filter(matching.selects, self.events), key=place_of, reverse=not oldest_first)
+        if after is not None:
+            wanted = [one for one in wanted if (place_of(one) > after if oldest_first else place_of(one) < after)]
         return tuple(wanted[:limit])
+
+    async def prune_events(self, *, before: int, limit: int, event: Callable[[int], AuditEvent]) -> int:
+        old = sorted((one for one in self.events if one.at < before), key=place_of)[:limit]
+        gone = {one.sequence for one in old}
+        self.events = [one for one in self.events if one.sequence not in gone]
+        if old:
+            await self.append_event(event(len(old)))
+        return len(old)
 
     async def list_signing_keys(self) -> tuple[SigningKey, ...]:
         return tuple(sorted(self.signing_keys, key=lambda key: (-key.created_at, key.kid)))
 
-    async def add_signing_key(self, key: SigningKey) -> None:
-        self.signing_keys.append(key)
+    async def load_key_rotation(self) -> KeyRotation:
+        return self.key_rotation
+
+    async def save_key_rotation_interval(self, days: int) -> None:
+        self.key_rotation = replace(self.key_rotation, interval_days=days)
+
+    async def add_signing_key(
+        self, key: SigningKey, *, expected_version: int | None = None, deleted: Sequence[str] = ()
+    ) -> bool:
+        version = self.key_rotation.version
+        if expected_version not in (None, version):
+            return False
+        self.key_rotation = replace(self.key_rotation, version=version + 1)
+        self.signing_keys = [*(one for one in self.signing_keys if one.kid not in deleted), key]
+        return True
 
     async def list_service_tokens(self) -> tuple[ServiceToken, ...]:
         return tuple(sorted(self.service_tokens.values(), key=lambda token: token.name))
@@ -51,13 +85,26 @@ class MemoryAdministration:
             raise Conflict(Reason.NAME_TAKEN)
         self.service_tokens[token.id] = token
 
-    async def save_service_token_secret(self, token_id: str, *, secret_hash: str, replaced_hash: str) -> bool:
-        check_text(token_id, secret_hash, replaced_hash)
-        found = self.service_tokens.get(token_id)
-        if found is None or found.secret_hash != replaced_hash:
+    async def replace_service_token(self, token: ServiceToken) -> bool:
+        check_text(token.id, token.name, token.secret_hash, token.previous_secret_hash)
+        old = self.service_tokens.get(token.id)
+        if old is None or old.revision != token.revision:
             return False
-        self.service_tokens[token_id] = replace(found, secret_hash=secret_hash)
+        if any(one.name == token.name and one.id != token.id for one in self.service_tokens.values()):
+            raise Conflict(Reason.NAME_TAKEN)
+        self.service_tokens[token.id] = replace(
+            token,
+            client_id=old.client_id,
+            created_at=old.created_at,
+            last_seen_at=old.last_seen_at,
+            revision=old.revision + 1,
+        )
         return True
+
+    async def save_service_token_seen(self, token_id: str, *, now: int) -> None:
+        check_text(token_id)
+        if token_id in self.service_tokens:
+            self.service_tokens[token_id] = replace(self.service_tokens[token_id], last_seen_at=now)
 
     async def delete_service_token(self, token_id: str) -> bool:
         check_text(token_id)
@@ -75,6 +122,7 @@ class MemoryAdministration:
         expected_version: int,
         saved: Sequence[AccessObject] = (),
         deleted: Sequence[tuple[ObjectKind, str]] = (),
+        event: AuditEvent | None = None,
     ) -> bool:
         check_text(*(one.id for one in saved), *(id_ for _, id_ in deleted))
         written = [replace(one, document=json.loads(json.dumps(one.document))) for one in saved]
@@ -86,6 +134,8 @@ class MemoryAdministration:
         for one in written:
             old = self.access_objects.get((one.kind, one.id), one)
             self.access_objects[one.kind, one.id] = replace(one, created_at=old.created_at)
+        if event is not None:
+            await self.append_event(event)
         return True
 
     async def revoke_application(self, application_id: str) -> None:
@@ -113,11 +163,13 @@ class MemoryAdministration:
     async def replace_api_token(self, token: ApiToken) -> bool:
         check_text(token.id, token.name)
         old = self.api_tokens.get(token.id)
-        if old is None:
+        if old is None or old.revision != token.revision:
             return False
         if any(one.name == token.name and one.id != token.id for one in self.api_tokens.values()):
             raise Conflict(Reason.NAME_TAKEN)
-        self.api_tokens[token.id] = replace(token, token_hash=old.token_hash, created_at=old.created_at)
+        self.api_tokens[token.id] = replace(
+            token, created_at=old.created_at, last_used_at=old.last_used_at, revision=old.revision + 1
+        )
         return True
 
     async def save_api_token_used(self, token_id: str, *, now: int) -> None:

@@ -142,7 +142,7 @@ async def test_whoever_is_refused_again_and_again_fills_no_audit_log(site: Site)
     for _ in range(4):
         assert (await browser.open("https://root.example.com/")).status == 403
     (refused,) = await site.events("application.refused")
-    assert (refused.actor, refused.detail["application"]) == ("ann@example.com", "Root")
+    assert (refused.actor, refused.detail["application_name"]) == ("ann@example.com", "Root")
     site.clock.advance(60)
     await browser.open("https://root.example.com/")
     assert len(await site.events("application.refused")) == 2

@@ -10,8 +10,9 @@ from typing import Any
 from secondgate.administration.documents import Documents
 from secondgate.administration.managed import Change, Changed, ManagedAccess
 from secondgate.errors import Malformed, NotFound, Reason
-from secondgate.flows.services import Services
+from secondgate.flows.services import Services, log_event
 from secondgate.model.api_token import ApiToken, Permission
+from secondgate.model.audit import Actor, ActorKind, AuditEvent
 
 Json = Mapping[str, Any]
 """A JSON Schema (draft 2020-12), or a JSON object."""
@@ -60,7 +61,7 @@ class Administration:
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One call, authenticated: what is in its path, its query and its body."""
+    """One call, authenticated: what is in its path, its query and its body. `called` is its method and path."""
 
     administration: Administration
     token: ApiToken
@@ -68,6 +69,7 @@ class ApiRequest:
     parameters: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     body: Json = field(default_factory=dict)
+    called: str = ""
 
     @property
     def services(self) -> Services:
@@ -80,9 +82,9 @@ class ApiRequest:
         return self.administration.managed.documents
 
     @property
-    def actor(self) -> str:
-        """Who it is, for the audit log."""
-        return f"token:{self.token.name}"
+    def actor(self) -> Actor:
+        """Who it is, and from where, for the audit log."""
+        return Actor(ActorKind.TOKEN, self.token.name, self.token.id, self.address, self.called)
 
     def one(self, name: str) -> str:
         """Give a parameter of the query that may stand once; empty where it does not. Raises Malformed."""
@@ -99,9 +101,14 @@ class ApiRequest:
 
     async def change(self, decide: Callable[[Documents], Change]) -> Changed:
         """Change a managed object, and write it to the audit log. Raises what `ManagedAccess.change` raises."""
-        changed = await self.administration.managed.change(decide)
-        event = changed.event(now=self.services.now(), actor=self.actor, address=self.address)
-        await self.services.durable.append_event(event)
+        events: list[AuditEvent] = []
+
+        def event(changed: Changed) -> AuditEvent:
+            events.append(self.services.new_event(changed.action, actor=self.actor, detail=changed.detail))
+            return events[-1]
+
+        changed = await self.administration.managed.change(decide, event=event)
+        log_event(events[-1])
         return changed
 
     def _number(self, name: str, *, default: int, most: int) -> int:

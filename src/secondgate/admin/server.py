@@ -33,6 +33,7 @@ from secondgate.administration.managed import InvalidChange
 from secondgate.errors import Forbidden, Malformed, Rejected, Unavailable
 from secondgate.flows.api_tokens import verify_api_token
 from secondgate.model.api_token import ApiToken
+from secondgate.model.audit import Actor, ActorKind
 
 log = structlog.get_logger("secondgate.admin")
 
@@ -103,6 +104,7 @@ async def _serve(administration: Administration, call: Call, request: web.Reques
         parameters=request.match_info,
         query={name: request.query.getall(name) for name in request.query},
         body=await _body(request) if call.body is not None else {},
+        called=f"{request.method} {request.path}",
     )
     return _answer(call, asked, await call.handler(asked))
 
@@ -112,7 +114,7 @@ async def _audit_refusal(administration: Administration, error: Forbidden, addre
     log.warning("api.refused", reason=error.reason, detail=error.detail, address=address)
     try:
         await administration.services.audit_seldom(
-            "api.refused", of=address, actor="unknown", address=address, reason=error.reason, detail=error.detail
+            "api.refused", of=address, actor="", address=address, reason=error.reason, detail=error.detail
         )
     except Unavailable as unavailable:
         log.error("api.unavailable", reason=str(unavailable))  # noqa: TRY400 - names the cause
@@ -124,7 +126,11 @@ async def _without_permission(
     """Refuse a call that the token may not make; audited once a minute for each of them."""
     asked = f"{call.method} {call.path}"
     await administration.services.audit_seldom(
-        "api.refused", of=f"{token.id}:{asked}", actor=f"token:{token.name}", address=address, call=asked
+        "api.refused",
+        of=f"{token.id}:{asked}",
+        actor=Actor(ActorKind.TOKEN, token.name, token.id, address),
+        call=asked,
+        permission=" or ".join(call.permissions),
     )
     needed = " or ".join(repr(str(one)) for one in call.permissions)
     words = f"Authentication error: the token lacks the permission {needed}"

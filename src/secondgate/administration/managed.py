@@ -15,6 +15,7 @@ import structlog
 
 from secondgate.access import compile_access
 from secondgate.access.shapes import AccessShapes
+from secondgate.administration.difference import describe_difference
 from secondgate.administration.documents import Documents, documents_of_file, stored_documents
 from secondgate.errors import Conflict, InvalidConfiguration, Problem, Reason, Unavailable
 from secondgate.model.access import Access
@@ -48,18 +49,19 @@ class Changed:
     change: Change
     before: AccessObject | None
 
-    def event(self, *, now: int, actor: str, address: str) -> AuditEvent:
-        """Give the event for the audit log: which fields changed, from what to what, without secrets."""
-        before = dict(self.before.document) if self.before else {}
-        after = dict(self.change.saved.document) if self.change.saved else {}
+    @property
+    def action(self) -> str:
+        """What the audit log calls it."""
         verb = "deleted" if self.change.saved is None else "updated" if self.before else "created"
-        changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
-        detail = {"id": self.change.id, "name": str((after or before).get("name", ""))}
-        for name in sorted(changed):
-            detail[f"before.{name}"], detail[f"after.{name}"] = (
-                _shown(name, document.get(name)) for document in (before, after)
-            )
-        return AuditEvent(now, f"{self.change.kind}.{verb}", actor, "", address, detail)
+        return f"{self.change.kind}.{verb}"
+
+    @property
+    def detail(self) -> dict[str, str]:
+        """What the audit log says of it: which fields changed, from what to what, without secrets."""
+        before = self.before.document if self.before else {}
+        after = self.change.saved.document if self.change.saved else {}
+        name = str((after or before).get("name", ""))
+        return {"id": self.change.id, "name": name, **describe_difference(before, after)}
 
 
 class InvalidChange(InvalidConfiguration):
@@ -131,8 +133,12 @@ class ManagedAccess:
                 return False
         return True
 
-    async def change(self, decide: Callable[[Documents], Change]) -> Changed:
+    async def change(
+        self, decide: Callable[[Documents], Change], *, event: Callable[[Changed], AuditEvent] | None = None
+    ) -> Changed:
         """Make a change, decided on the objects of this moment (again, when somebody was faster).
+
+        The event of the audit log is written with it, in one transaction: there is no change without its event.
 
         Raises what `decide` raises; Conflict: MANAGED_BY_FILE, and CHANGED_MEANWHILE when others are faster all the
         time; InvalidChange; Unavailable.
@@ -140,7 +146,7 @@ class ManagedAccess:
         if self._store is None or self.file:
             raise Conflict(Reason.MANAGED_BY_FILE, f"this is managed by {self.file}: change it there")
         async with self._taking:
-            return await self._change(self._store, decide)
+            return await self._change(self._store, decide, event)
 
     def imagine(self, change: Change) -> Access:
         """Give the settings as they would be with a change that nobody makes. Raises InvalidChange."""
@@ -156,22 +162,29 @@ class ManagedAccess:
         await self._store.revoke_application(application_id)
         await self.refresh()
 
-    async def _change(self, store: AccessObjects, decide: Callable[[Documents], Change]) -> Changed:
+    async def _change(
+        self,
+        store: AccessObjects,
+        decide: Callable[[Documents], Change],
+        event: Callable[[Changed], AuditEvent] | None,
+    ) -> Changed:
         for _ in range(ATTEMPTS):
             stored = await store.load_access_objects()
             documents = stored_documents(stored)
             change = decide(documents)
-            before = documents.find(change.kind, change.id)
             after, access = self._changed(documents, change, stored.revocations)
+            after = replace(after, version=documents.version + 1)
+            changed = Changed(after, change, documents.find(change.kind, change.id))
             is_written = await store.replace_access_objects(
                 expected_version=documents.version,
                 saved=(change.saved,) if change.saved else (),
                 deleted=() if change.saved else ((change.kind, change.id),),
+                event=event(changed) if event else None,
             )
             if is_written:
-                self._version, self._revocations = documents.version + 1, stored.revocations
-                self.documents, self._access = replace(after, version=self._version), access
-                return Changed(self.documents, change, before)
+                self._version, self._revocations = after.version, stored.revocations
+                self.documents, self._access = after, access
+                return changed
         raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
 
     def _changed(
@@ -195,19 +208,3 @@ class ManagedAccess:
 
     def _compile(self, documents: Documents, revocations: Mapping[str, int]) -> Access:
         return compile_access(documents.shapes(), account_id=self._account_id, is_whole=False, revocations=revocations)
-
-
-def _shown(name: str, value: object) -> str:
-    return "" if value is None else _text(_without_secrets(name, value))
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else repr(value)
-
-
-def _without_secrets(name: str, value: object) -> object:
-    if "secret" in name or "private_key" in name:
-        return "***"
-    if isinstance(value, Mapping):
-        return {key: _without_secrets(key, inner) for key, inner in value.items()}
-    return [_without_secrets(name, inner) for inner in value] if isinstance(value, list) else value

@@ -16,10 +16,11 @@ from secondgate.app import open_services
 from secondgate.config import Settings, load
 from secondgate.errors import Malformed, NotFound, Reason
 from secondgate.flows.services import Services
+from secondgate.model.audit import Actor, ActorKind
 from secondgate.model.person import Person
 from secondgate.protocol.email_address import parse_email
 
-ACTOR = "command-line"
+ACTOR = Actor(ActorKind.COMMAND_LINE, "command-line")
 """Who the audit log says it was."""
 
 

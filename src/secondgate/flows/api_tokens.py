@@ -12,6 +12,7 @@ from dataclasses import replace
 from secondgate.errors import Conflict, Forbidden, NotFound, Reason
 from secondgate.flows.services import Services
 from secondgate.model.api_token import ApiToken, Permission
+from secondgate.model.audit import Who
 from secondgate.model.policy import Address, Network
 from secondgate.model.secret import Secret
 from secondgate.protocol.opaque_token import new_token
@@ -32,7 +33,7 @@ async def create_api_token(
     permissions: Iterable[Permission],
     networks: tuple[Network, ...] = (),
     expires_at: int | None = None,
-    actor: str,
+    actor: Who,
 ) -> tuple[ApiToken, Secret[str]]:
     """Make a token, and give it with what opens it, which nobody sees again. Raises Conflict(NAME_TAKEN)."""
     secret = PREFIX + new_token(services.random_bytes)
@@ -69,7 +70,7 @@ async def verify_api_token(services: Services, *, presented: str, address: Addre
     return token
 
 
-async def revoke_api_token(services: Services, token_id: str, *, actor: str) -> ApiToken:
+async def revoke_api_token(services: Services, token_id: str, *, actor: Who) -> ApiToken:
     """Delete a token, which ends it at once; gives what it was. Raises NotFound."""
     token = next((one for one in await services.durable.list_api_tokens() if one.id == token_id), None)
     if token is None or not await services.durable.delete_api_token(token_id):

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 
+from secondgate.errors import Unavailable
 from secondgate.flows.services import Services
+from secondgate.model.amr import identity_provider_mfa
+from secondgate.model.audit import NO_FACTOR, Factor
 from secondgate.model.policy import Address
-from secondgate.model.session import Login
+from secondgate.model.session import ApplicationSession, Login, MfaSession
 from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.store.ports import Kind
 
@@ -44,11 +47,39 @@ class RenewedLogin:
     device_token: str
 
 
-async def audit(services: Services, browser: Browser, login: Login, action: str, **detail: str) -> None:
-    """Write to the audit log what a person did in a browser."""
+async def audit(
+    services: Services, browser: Browser, login: Login, action: str, *, factor: Factor | None = None, **detail: str
+) -> None:
+    """Write to the audit log what a person did in a browser, with the factor in use there unless another is given."""
     await services.audit(
-        action, actor=login.identity.email, person_id=login.person_id, address=str(browser.address), **detail
+        action,
+        actor=login.identity.email,
+        person_id=login.person_id,
+        address=str(browser.address),
+        factor=await factor_in_use(services, login) if factor is None else factor,
+        **detail,
     )
+
+
+async def factor_in_use(services: Services, login: Login | ApplicationSession) -> Factor:
+    """Give what was proved last in this browser: here, or at the identity provider.
+
+    Whoever asks wants to write down what was done already, so that an outage makes no difference but this one.
+    """
+    try:
+        proofs = list(await services.sessions.list_mfa_sessions(login.person_id))
+    except Unavailable:
+        return NO_FACTOR
+    if isinstance(login, Login):
+        proofs += identity_provider_mfa(login)
+    own = [proof for proof in proofs if proof.device_id == login.device_id]
+    last = max(own, key=lambda proof: proof.at, default=None)
+    return NO_FACTOR if last is None else factor_of(last)
+
+
+def factor_of(proof: MfaSession) -> Factor:
+    """Give a proof as the audit log names it."""
+    return Factor(proof.method, proof.authenticator_id)
 
 
 async def load_login(services: Services, *, login_token: str, device_token_id: str) -> Login | None:

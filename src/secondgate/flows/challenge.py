@@ -14,6 +14,7 @@ from secondgate.flows.browser import Browser, RenewedLogin, audit
 from secondgate.flows.proof import Ceremony, Purpose, complete_proof
 from secondgate.flows.services import Services
 from secondgate.flows.window import close_window, open_window
+from secondgate.model.audit import Factor
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator
 from secondgate.model.session import Login
@@ -49,7 +50,7 @@ async def complete_totp(
     try:
         authenticator = await _verify_and_claim_code(services, login, presented_code)
     except ProofRejected as error:
-        await audit(services, browser, login, "totp.rejected", reason=error.reason)
+        await audit(services, browser, login, "totp.rejected", factor=Factor(Method.TOTP), reason=error.reason)
         raise
     await services.durable.refund_attempt(attempt_id)
     return await _succeed(services, browser, login, authenticator, purpose)
@@ -98,14 +99,16 @@ async def complete_assertion(
     claimed, challenge = await claim_ceremony(
         services, login, "get", ceremony, purpose=purpose, application_id=application_id
     )
+    method = Method(claimed.method)
+    tried = Factor(method)
     try:
         credential_id = parse_credential_id(response)
-        method = Method(claimed.method)
         authenticator = next(
             (a for a in await _authenticators_of(services, login, method) if a.credential_id == credential_id), None
         )
         if authenticator is None:
             raise ProofRejected(Reason.UNKNOWN_CREDENTIAL)
+        tried = Factor(method, authenticator.id)
         facts = verify_assertion(
             response, rp=services.relying_party, expected_challenge=challenge, authenticator=authenticator
         )
@@ -114,7 +117,7 @@ async def complete_assertion(
         ):
             raise ProofRejected(Reason.SIGNATURE_COUNTER, "the authenticator may have been cloned")
     except Rejected as error:
-        await audit(services, browser, login, "webauthn.rejected", reason=error.reason, method=claimed.method)
+        await audit(services, browser, login, "webauthn.rejected", factor=tried, reason=error.reason, method=method)
         raise
     return await _succeed(services, browser, login, authenticator, purpose)
 
@@ -170,5 +173,6 @@ async def _succeed(
         if await services.durable.load_authenticator(login.person_id, authenticator.id) is None:
             await close_window(services, renewed.login)
             raise NotFound(Reason.NOT_FOUND, "the authenticator was deleted meanwhile")
-    await audit(services, browser, login, "mfa.succeeded", method=authenticator.method, purpose=purpose)
+    factor = Factor(authenticator.method, authenticator.id)
+    await audit(services, browser, login, "mfa.succeeded", factor=factor, method=authenticator.method, purpose=purpose)
     return renewed

@@ -1,8 +1,9 @@
 """Enrolling authenticators (WebAuthn Level 3, section 7.1; RFC 6238), and naming and removing them.
 
-With no authenticator yet a login is enough (the first of two at once wins, in the database); with one, the
-device window must be open, at the beginning and again at the end. Where the organization requires models, a new
-security key or biometrics proves by attestation that it is of one; those enrolled before go on as they are.
+With no authenticator yet a login is enough (the first of two at once wins, in the database), except where the
+organization guards that; with one, the device window must be open, at the beginning and again at the end. Where it
+requires models, a new security key or biometrics proves by attestation that it is of one; those enrolled before go on
+as they are.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import unicodedata
 from dataclasses import dataclass
 
 from secondgate.errors import Conflict, Forbidden, Malformed, NotFound, ProofRejected, Reason, Rejected
-from secondgate.flows.browser import Browser, RenewedLogin, audit
+from secondgate.flows.browser import Browser, RenewedLogin, audit, factor_in_use
 from secondgate.flows.challenge import CHALLENGE_BYTES, claim_ceremony, save_ceremony
 from secondgate.flows.proof import Purpose, complete_proof
 from secondgate.flows.services import Services
 from secondgate.flows.sessions import end_sessions_of_authenticator
-from secondgate.flows.window import close_other_windows, verify_may_change_authenticators
+from secondgate.flows.window import close_other_windows, may_enrol_first, verify_may_change_authenticators
 from secondgate.model.organization import Method
 from secondgate.model.person import Authenticator
 from secondgate.model.secret import Secret
@@ -58,20 +59,20 @@ def parse_name(text: object) -> str:
     return name
 
 
-async def begin_totp_enrolment(services: Services, login: Login) -> None:
+async def begin_totp_enrolment(services: Services, browser: Browser, login: Login) -> None:
     """Make a seed that waits ten minutes, in this login alone, for a code that confirms it.
 
-    Raises Forbidden: WINDOW_CLOSED, METHOD_NOT_ALLOWED; Conflict(ALREADY_ENROLLED).
+    Raises Forbidden: WINDOW_CLOSED, PASS_NEEDED, METHOD_NOT_ALLOWED; Conflict(ALREADY_ENROLLED).
     """
-    await _verify_may_enrol(services, login, Method.TOTP)
+    await _verify_may_enrol(services, browser, login, Method.TOTP)
     seed = new_seed(services.random_bytes)
     sealed = services.sealer.seal(seed.reveal(), place=f"pending-totp/{login.id}")
     await services.live.save(Kind.PENDING_TOTP, login.id, sealed, ttl_s=PENDING_TOTP_TTL_S, owner=login.person_id)
 
 
-async def load_totp_setup(services: Services, login: Login) -> TotpSetup | None:
+async def load_totp_setup(services: Services, browser: Browser, login: Login) -> TotpSetup | None:
     """Give the seed that waits in this login; never one that is enrolled. Raises as `begin_totp_enrolment`."""
-    await _verify_may_enrol(services, login, Method.TOTP)
+    await _verify_may_enrol(services, browser, login, Method.TOTP)
     seed = await _load_pending_seed(services, login)
     if seed is None:
         return None
@@ -88,7 +89,7 @@ async def complete_totp_enrolment(
 
     Raises Malformed, ProofRejected: EXPIRED, WRONG_CODE; TooManyAttempts; and as `begin_totp_enrolment`.
     """
-    only_as_first = await _verify_may_enrol(services, login, Method.TOTP)
+    only_as_first = await _verify_may_enrol(services, browser, login, Method.TOTP)
     presented_name = parse_new_name(name, Method.TOTP)
     presented_code = parse_code(code)
     seed = await _load_pending_seed(services, login)
@@ -108,12 +109,14 @@ async def complete_totp_enrolment(
     return await _enrolled(services, browser, login, authenticator)
 
 
-async def begin_registration(services: Services, login: Login, *, method: Method) -> tuple[dict[str, object], str]:
+async def begin_registration(
+    services: Services, browser: Browser, login: Login, *, method: Method
+) -> tuple[dict[str, object], str]:
     """Give options for `navigator.credentials.create` and the ceremony's token, good for five minutes and one try.
 
-    Raises Forbidden: WINDOW_CLOSED, METHOD_NOT_ALLOWED.
+    Raises Forbidden: WINDOW_CLOSED, PASS_NEEDED, METHOD_NOT_ALLOWED.
     """
-    await _verify_may_enrol(services, login, method)
+    await _verify_may_enrol(services, browser, login, method)
     challenge = services.random_bytes(CHALLENGE_BYTES)
     options = registration_options(
         services.relying_party,
@@ -136,13 +139,13 @@ async def complete_registration(
     """Enrol the credential of a response. Its challenge is used up whatever comes of it.
 
     Raises Malformed, ProofRejected (ATTESTATION for a model that is not required or not proven),
-    Conflict(CREDENTIAL_TAKEN), Forbidden(WINDOW_CLOSED).
+    Conflict(CREDENTIAL_TAKEN), Forbidden: WINDOW_CLOSED, PASS_NEEDED.
     """
     claimed, challenge = await claim_ceremony(
         services, login, "create", ceremony, purpose=Purpose.DEVICES, application_id=""
     )
     method = Method(claimed.method)
-    only_as_first = await _verify_may_enrol(services, login, method)
+    only_as_first = await _verify_may_enrol(services, browser, login, method)
     presented_name = parse_new_name(name, method)
     try:
         credential = verify_registration(
@@ -150,8 +153,8 @@ async def complete_registration(
         )
         _verify_model(services, credential)
     except Rejected as error:
-        detail = {"detail": error.detail} if error.reason is Reason.ATTESTATION else {}
-        await audit(services, browser, login, "authenticator.rejected", reason=error.reason, method=method, **detail)
+        told = error.detail if error.reason is Reason.ATTESTATION else ""
+        await audit(services, browser, login, "authenticator.rejected", reason=error.reason, method=method, detail=told)
         raise
     authenticator = Authenticator(
         id=services.new_id(),
@@ -188,11 +191,13 @@ async def remove_authenticator(services: Services, browser: Browser, login: Logi
     """
     await verify_may_change_authenticators(services, login)
     authenticator = await load_own_authenticator(services, login, authenticator_id)
+    factor = await factor_in_use(services, login)  # perhaps the one that goes
     if not await services.durable.delete_authenticator(login.person_id, authenticator_id):
         raise NotFound(Reason.NOT_FOUND)
     await end_sessions_of_authenticator(services, login.person_id, authenticator_id)
     await close_other_windows(services, login)
-    await audit(services, browser, login, "authenticator.removed", id=authenticator_id, method=authenticator.method)
+    method = authenticator.method
+    await audit(services, browser, login, "authenticator.removed", factor=factor, id=authenticator_id, method=method)
 
 
 async def load_own_authenticator(services: Services, login: Login, authenticator_id: str) -> Authenticator:
@@ -203,11 +208,13 @@ async def load_own_authenticator(services: Services, login: Login, authenticator
     return authenticator
 
 
-async def _verify_may_enrol(services: Services, login: Login, method: Method) -> bool:
+async def _verify_may_enrol(services: Services, browser: Browser, login: Login, method: Method) -> bool:
     """Prove that this login may enrol this method; gives whether it must be the person's first authenticator."""
     if method not in services.access().rulebook.organization.mfa.allowed_authenticators:
         raise Forbidden(Reason.METHOD_NOT_ALLOWED, method)
     only_as_first = await verify_may_change_authenticators(services, login)
+    if only_as_first and not await may_enrol_first(services, browser, login):
+        raise Forbidden(Reason.PASS_NEEDED, "the first authenticator is guarded by the organization")
     if method is Method.TOTP and await services.durable.load_totp(login.person_id) is not None:
         raise Conflict(Reason.ALREADY_ENROLLED, "there is an authenticator app already; remove it first")
     return only_as_first

@@ -13,13 +13,15 @@ from urllib.parse import urlencode
 
 from secondgate.errors import Forbidden, Reason, Rejected
 from secondgate.flows.assertion import sign_assertion
-from secondgate.flows.browser import Browser, audit
+from secondgate.flows.browser import Browser, audit, factor_of
 from secondgate.flows.external_evaluation import load_evaluations
 from secondgate.flows.login_request import REQUEST_TTL_S, LoginRequest
 from secondgate.flows.proof import load_evidence
 from secondgate.flows.services import Services
 from secondgate.model.application import Application
+from secondgate.model.audit import NO_FACTOR
 from secondgate.model.decision import Allow, Decision, Evidence, Refuse, Stage, decide, mfa_young_enough
+from secondgate.model.person import Identity
 from secondgate.model.policy import Visitor
 from secondgate.model.session import ApplicationSession, Evaluation, Grant, Login, MfaSession
 from secondgate.protocol.jwt import TokenKind
@@ -99,12 +101,22 @@ async def begin_hand_over(
         browser,
         login,
         "application.login",
-        application=request.application_id,
+        factor=factor_of(decision.by) if decision.by else NO_FACTOR,
+        **login_detail(services.access().by_id.get(request.application_id), login.identity),
         policy=decision.policy.id,
         method=decision.by.method if decision.by else "",
         proved_at=_where(decision),
     )
     return f"{services.origin_of(request.host)}/.secondgate/callback?{urlencode({'code': code})}"
+
+
+def login_detail(application: Application | None, identity: Identity) -> dict[str, str]:
+    """Give what the audit log says of a login to an application: to which, and who vouched for the person."""
+    connection = {"connection": identity.source.value, "identity_provider": identity.identity_provider_id}
+    if application is None:
+        return {"application": "", "application_name": "", "domain": "", **connection}
+    domain = str(application.destinations[0]) if application.destinations else ""
+    return {"application": application.id, "application_name": application.name, "domain": domain, **connection}
 
 
 def _proof_of_one_login(decision: Allow) -> MfaSession | None:

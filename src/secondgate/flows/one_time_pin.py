@@ -17,6 +17,7 @@ from secondgate.errors import Malformed, ProofRejected, Reason, TooManyAttempts,
 from secondgate.flows.browser import Browser
 from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
+from secondgate.model.audit import Actor, ActorKind
 from secondgate.model.decision import may_be_allowed
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.policy import Visitor, is_match
@@ -90,7 +91,8 @@ async def complete_one_time_pin(services: Services, browser: Browser, *, pin: ob
         person_id="", address=browser.network, limits=services.limits, now=services.now()
     )
     if not hmac.compare_digest(pending.mac, _pin_mac(services, pending.id, digits)):
-        await services.audit("pin.rejected", actor=pending.email, address=str(browser.address))
+        unproven = Actor(ActorKind.UNKNOWN, pending.email)
+        await services.audit("pin.rejected", actor=unproven, address=str(browser.address))
         raise ProofRejected(Reason.WRONG_CODE)
     claimed = decode(PendingPin, await services.live.claim(Kind.PIN, browser.state_id))
     if claimed is None or claimed.id != pending.id:

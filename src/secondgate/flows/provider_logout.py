@@ -20,6 +20,7 @@ from secondgate.flows.browser import Browser
 from secondgate.flows.services import Services
 from secondgate.flows.sessions import log_out
 from secondgate.model.access import IdentityProvider
+from secondgate.model.audit import Actor, ActorKind
 from secondgate.model.openid import OpenIdSettings
 from secondgate.model.person import Identity
 from secondgate.model.session import ApplicationSession, Login
@@ -166,7 +167,7 @@ async def _end_once(
     for person_id, count in (counts or {"": 0}).items():
         await services.audit(
             "logout.backchannel",
-            actor=providers[0].name,
+            actor=Actor(ActorKind.SYSTEM, providers[0].name, providers[0].id),
             person_id=person_id,
             address=str(browser.address),
             scope="session" if token.session_id else "person",

@@ -13,6 +13,7 @@ from dataclasses import replace
 from secondgate.errors import Conflict, Malformed, NotFound, Reason
 from secondgate.flows.services import Services
 from secondgate.model.access import Access
+from secondgate.model.audit import Who
 from secondgate.model.policy import OneServiceToken, rules_in
 from secondgate.model.secret import Secret
 from secondgate.model.service_token import ServiceToken
@@ -28,7 +29,7 @@ async def list_service_tokens(services: Services) -> tuple[ServiceToken, ...]:
 
 
 async def create_service_token(
-    services: Services, *, name: str, duration_s: int | None, actor: str
+    services: Services, *, name: str, duration_s: int | None, actor: Who
 ) -> tuple[ServiceToken, Secret[str]]:
     """Make a token that is valid for `duration_s` seconds, or for ever; gives it with its secret.
 
@@ -49,7 +50,7 @@ async def create_service_token(
     return token, secret
 
 
-async def rotate_service_token(services: Services, reference: str, *, actor: str) -> tuple[ServiceToken, Secret[str]]:
+async def rotate_service_token(services: Services, reference: str, *, actor: Who) -> tuple[ServiceToken, Secret[str]]:
     """Give a token, by name or id, another secret; the old one proves nothing from then on, and it expires as before.
 
     Raises NotFound; Conflict: EXPIRED for a token that no secret makes valid, UNKNOWN_OR_USED when somebody else
@@ -68,7 +69,7 @@ async def rotate_service_token(services: Services, reference: str, *, actor: str
     return replace(token, secret_hash=secret_hash), secret
 
 
-async def revoke_service_token(services: Services, reference: str, *, actor: str) -> ServiceToken:
+async def revoke_service_token(services: Services, reference: str, *, actor: Who) -> ServiceToken:
     """Delete a token, by name or id; gives what it was. Raises NotFound."""
     token = await load_service_token(services, reference)
     if not await services.durable.delete_service_token(token.id):
@@ -123,5 +124,5 @@ def _not_found(reference: str) -> NotFound:
     return NotFound(Reason.NOT_FOUND, f"there is no service token {reference!r}")
 
 
-async def _audit(services: Services, action: str, token: ServiceToken, actor: str) -> None:
+async def _audit(services: Services, action: str, token: ServiceToken, actor: Who) -> None:
     await services.audit(action, actor=actor, id=token.id, name=token.name, client_id=token.client_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from secondgate.flows.machines import KnownServiceTokens, MachineAssertions
 from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.model.access import Access
-from secondgate.model.audit import AuditEvent
+from secondgate.model.audit import NO_FACTOR, AuditEvent, Factor, Who, actor_of
 from secondgate.protocol.jwt import KeyRing
 from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.opaque_token import token_hash
@@ -24,6 +24,7 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.flows")
 
 REPEAT_S = 60
+MAX_DETAIL_CHARS = 1000
 
 
 class Spawn(Protocol):
@@ -73,16 +74,78 @@ class Services:
         """Make a random identifier that opens nothing (UUID version 4)."""
         return str(uuid.UUID(bytes=self.random_bytes(16), version=4))
 
-    async def audit(self, action: str, *, actor: str, person_id: str = "", address: str = "", **detail: str) -> None:
+    def new_event(
+        self,
+        action: str,
+        *,
+        actor: Who,
+        person_id: str = "",
+        address: str = "",
+        factor: Factor = NO_FACTOR,
+        detail: Mapping[str, str],
+    ) -> AuditEvent:
+        """Make an event of this moment. `address` is where the actor is, unless the actor says so."""
+        who = actor_of(actor, person_id=person_id)
+        facts = {**detail, **({"call": who.call} if who.call else {})}
+        return AuditEvent(
+            at=self.now(),
+            action=action,
+            actor=who.name,
+            person_id=person_id,
+            address=address or who.address,
+            detail={name: _bounded(value) for name, value in facts.items()},
+            id=self.new_id(),
+            actor_kind=who.kind,
+            actor_id=who.id,
+            factor=factor,
+        )
+
+    async def audit(
+        self,
+        action: str,
+        *,
+        actor: Who,
+        person_id: str = "",
+        address: str = "",
+        factor: Factor = NO_FACTOR,
+        **detail: str,
+    ) -> None:
         """Write one event to the audit log, and the same as a log line."""
-        event = AuditEvent(self.now(), action, actor, person_id, address, detail)
-        log.info(action, actor=actor, person_id=person_id, address=address, **detail)
-        await self.durable.append_event(event)
+        await self._append(
+            self.new_event(action, actor=actor, person_id=person_id, address=address, factor=factor, detail=detail)
+        )
 
     async def audit_seldom(
-        self, action: str, *, of: str, actor: str, person_id: str = "", address: str = "", **detail: str
+        self, action: str, *, of: str, actor: Who, person_id: str = "", address: str = "", **detail: str
     ) -> None:
         """Write an event that may repeat with every request: once a minute for what `of` names, on all replicas."""
         key = token_hash(f"audit:{action}:{of}")
         if await self.live.claim_once(Kind.USED, key, ttl_s=REPEAT_S):
-            await self.audit(action, actor=actor, person_id=person_id, address=address, **detail)
+            await self._append(self.new_event(action, actor=actor, person_id=person_id, address=address, detail=detail))
+
+    async def _append(self, event: AuditEvent) -> None:
+        log_event(event)
+        await self.durable.append_event(event)
+
+
+def log_event(event: AuditEvent) -> None:
+    """Write an event as a log line: its action is the line's name, in both."""
+    log.info(
+        event.action,
+        **{
+            "actor": event.actor,
+            "actor_kind": event.actor_kind,
+            "actor_id": event.actor_id,
+            "person_id": event.person_id,
+            "address": event.address,
+            "factor": event.factor.method,
+            "authenticator_id": event.factor.authenticator_id,
+            **event.detail,
+            "audit_id": event.id,
+        },
+    )
+
+
+def _bounded(text: str) -> str:
+    """Keep what others said short, so that nobody fills the log with one event."""
+    return text if len(text) <= MAX_DETAIL_CHARS else f"{text[:MAX_DETAIL_CHARS]}… ({len(text)} characters)"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from secondgate.errors import NotFound, Reason
+from secondgate.flows.browser import factor_in_use
 from secondgate.flows.services import Services
+from secondgate.model.audit import Who
 from secondgate.model.session import ApplicationSession, Login
 from secondgate.store.ports import Kind
 
@@ -26,6 +28,7 @@ async def log_out(
     An application's session, which may outlive the login that it came from, stands for the same browser.
     MFA sessions stay, so that the next login within their duration asks for none, unless `forget_device`.
     """
+    factor = await factor_in_use(services, login)
     if everywhere:
         await services.live.delete_owned(
             login.person_id, kinds=tuple(kind for kind in ALL_KINDS if kind is not Kind.MFA_SESSION)
@@ -49,11 +52,12 @@ async def log_out(
         actor=login.identity.email,
         person_id=login.person_id,
         address=address,
+        factor=factor,
         scope="everywhere" if everywhere else "browser",
     )
 
 
-async def end_sessions(services: Services, person_id: str, *, actor: str) -> int:
+async def end_sessions(services: Services, person_id: str, *, actor: Who) -> int:
     """End everything live of a person, MFA sessions too; gives how many records there were."""
     ended = await services.live.delete_owned(person_id, kinds=ALL_KINDS)
     await services.audit("sessions.ended", actor=actor, person_id=person_id, count=str(ended))
@@ -92,7 +96,7 @@ async def end_sessions_of_authenticator(services: Services, person_id: str, auth
 
 
 async def delete_authenticators(
-    services: Services, person_id: str, *, actor: str, authenticator_id: str | None = None
+    services: Services, person_id: str, *, actor: Who, authenticator_id: str | None = None
 ) -> int:
     """Delete one authenticator of a person, or all, as an administrator; gives how many. Raises NotFound."""
     ids = [a.id for a in await services.durable.list_authenticators(person_id)]
@@ -110,16 +114,17 @@ async def delete_authenticators(
     return deleted
 
 
-async def set_person_disabled(services: Services, person_id: str, *, disabled: bool, actor: str) -> None:
+async def set_person_disabled(services: Services, person_id: str, *, disabled: bool, actor: Who) -> None:
     """Disable a person, which ends all that is theirs and live, or enable one. Raises NotFound."""
-    if not await services.durable.save_person_disabled(person_id, disabled=disabled):
+    if not await services.durable.change_person(person_id, disabled=disabled, now=services.now()):
         raise NotFound(Reason.NOT_FOUND)
     await services.audit("person.disabled" if disabled else "person.enabled", actor=actor, person_id=person_id)
     if disabled:
+        await services.durable.delete_pass(person_id)
         await end_sessions(services, person_id, actor=actor)
 
 
-async def delete_person(services: Services, person_id: str, *, actor: str) -> None:
+async def delete_person(services: Services, person_id: str, *, actor: Who) -> None:
     """Delete a person with factors and sessions. Raises NotFound."""
     if not await services.durable.delete_person(person_id):
         raise NotFound(Reason.NOT_FOUND)

@@ -9,6 +9,7 @@ from secondgate.flows.application_session import load_application_session
 from secondgate.flows.jwt_login import decide_by_jwt, identity_of_jwt
 from secondgate.flows.services import Services
 from secondgate.model.application import AmbiguousPathError, Application
+from secondgate.model.audit import Actor, ActorKind
 from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide
 from secondgate.model.person import Identity
 from secondgate.model.policy import Address, PolicyAction, Visitor
@@ -134,7 +135,7 @@ async def _is_another_person(services: Services, question: Question, session: Ap
     await services.audit_seldom(
         "identity.mismatch",
         of=f"{session.id}:{presented.email}",
-        actor=presented.email,
+        actor=Actor(ActorKind.PERSON, presented.email),
         person_id=session.person_id,
         address=str(question.address),
         host=session.host,

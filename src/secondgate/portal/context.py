@@ -19,6 +19,7 @@ from secondgate.flows.jwt_login import identity_of_jwt
 from secondgate.flows.login_request import LoginRequest, verify_login_request
 from secondgate.flows.services import Services
 from secondgate.model.application import Application
+from secondgate.model.audit import Actor, ActorKind
 from secondgate.model.person import Identity
 from secondgate.model.session import Login
 from secondgate.portal.pages import Frame, Page, render
@@ -159,7 +160,10 @@ async def _end_login_of_another(services: Services, arrival: Arrival, login: Log
         return False
     if await services.sessions.delete_login(login.id):
         await services.audit(
-            "identity.mismatch", actor=identity.email, person_id=login.person_id, address=str(arrival.client)
+            "identity.mismatch",
+            actor=Actor(ActorKind.PERSON, identity.email),
+            person_id=login.person_id,
+            address=str(arrival.client),
         )
     return True
 

@@ -9,13 +9,13 @@ from aiohttp import web
 
 from secondgate.errors import Forbidden, NotFound, Reason, Rejected
 from secondgate.flows.challenge import offered_methods
-from secondgate.flows.hand_over import begin_hand_over, decide_login
+from secondgate.flows.hand_over import begin_hand_over, decide_login, login_detail
 from secondgate.flows.login_request import LoginRequest
 from secondgate.flows.one_time_pin import begin_one_time_pin, complete_one_time_pin, load_pending_email
 from secondgate.flows.openid_connect import log_amr
 from secondgate.flows.services import Services
 from secondgate.flows.sign_in import refuse_login, sign_in
-from secondgate.flows.window import load_window
+from secondgate.flows.window import load_verified_window
 from secondgate.model.access import IdentityProvider
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
 from secondgate.model.person import Identity, IdentitySource
@@ -95,7 +95,7 @@ async def _is_news(services: Services, login: Login, identity: Identity) -> bool
     known_as = (login.identity.namespace, login.identity.known_as)
     if identity.source is not IdentitySource.JWT or (identity.namespace, identity.known_as) == known_as:
         return False
-    return await load_window(services, login) is not None
+    return await load_verified_window(services, login) is not None
 
 
 async def show_provider(request: web.Request) -> web.StreamResponse:
@@ -202,7 +202,7 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
                 actor=login.identity.email,
                 person_id=login.person_id,
                 address=str(context.browser.address),
-                application=name,
+                **login_detail(application, login.identity),
                 reason=reason,
             )
             way_on = Choice("Go to your applications", "/")

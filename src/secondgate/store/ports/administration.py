@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
 from secondgate.model.api_token import ApiToken
-from secondgate.model.audit import AuditEvent
-from secondgate.model.keys import SigningKey
+from secondgate.model.audit import EVERY_EVENT, AuditEvent, EventFilter, EventPlace
+from secondgate.model.keys import KeyRotation, SigningKey
 from secondgate.model.service_token import ServiceToken
 
 
 class Audit(Protocol):
-    """The audit log: append only."""
+    """The audit log: append only. No event is ever changed, and none is deleted but by age."""
 
     async def append_event(self, event: AuditEvent) -> None:
-        """Append."""
+        """Append; its place in the log is given here."""
         ...
 
-    async def list_events(self, *, limit: int = 100, person_id: str = "") -> tuple[AuditEvent, ...]:
-        """List the newest first, of everyone or of one person."""
+    async def list_events(
+        self,
+        matching: EventFilter = EVERY_EVENT,
+        *,
+        limit: int = 100,
+        after: EventPlace | None = None,
+        oldest_first: bool = False,
+    ) -> tuple[AuditEvent, ...]:
+        """List the events that a filter selects, the newest first unless `oldest_first`.
+
+        `after` is the place of the last event of the page before: with it the next page begins behind it.
+        """
+        ...
+
+    async def prune_events(self, *, before: int, limit: int, event: Callable[[int], AuditEvent]) -> int:
+        """Delete the oldest events of before a time, `limit` at most; gives how many.
+
+        If there were any, the event that is made of their number is appended in the same transaction.
+        """
         ...
 
 
@@ -31,8 +48,21 @@ class SigningKeys(Protocol):
         """List the newest first."""
         ...
 
-    async def add_signing_key(self, key: SigningKey) -> None:
-        """Insert."""
+    async def load_key_rotation(self) -> KeyRotation:
+        """Read how keys are rotated, and how many were made: before the keys are read, to add one by."""
+        ...
+
+    async def save_key_rotation_interval(self, days: int) -> None:
+        """Write after how many days a key is replaced."""
+        ...
+
+    async def add_signing_key(
+        self, key: SigningKey, *, expected_version: int | None = None, deleted: Sequence[str] = ()
+    ) -> bool:
+        """Insert, delete others by their ids, and count it; one transaction.
+
+        False, and nothing is done, when a key was added since `expected_version` was read; None: whatever happened.
+        """
         ...
 
 
@@ -53,8 +83,9 @@ class AccessObjects(Protocol):
         expected_version: int,
         saved: Sequence[AccessObject] = (),
         deleted: Sequence[tuple[ObjectKind, str]] = (),
+        event: AuditEvent | None = None,
     ) -> bool:
-        """Write and delete in one transaction, and count the change.
+        """Write and delete in one transaction, and count the change; the event that tells of it is part of it.
 
         False, and nothing is done, when anything changed since `expected_version` was read.
         """
@@ -81,9 +112,10 @@ class ApiTokens(Protocol):
         ...
 
     async def replace_api_token(self, token: ApiToken) -> bool:
-        """Replace everything of the token with this id but its hash and when it was made; False when there is none.
+        """Replace everything of the token with this id but when it was made and used, and count the change.
 
-        Raises Conflict(NAME_TAKEN) when the name is another token's.
+        False, and nothing is done, when there is none of this `revision`: it was changed, or is gone. Raises
+        Conflict(NAME_TAKEN) when the name is another token's.
         """
         ...
 
@@ -107,11 +139,16 @@ class ServiceTokens(Protocol):
         """Insert; of two at once one wins. Raises Conflict: NAME_TAKEN when another one has the name or client id."""
         ...
 
-    async def save_service_token_secret(self, token_id: str, *, secret_hash: str, replaced_hash: str) -> bool:
-        """Put another secret in place of the one with `replaced_hash`; one atomic comparison.
+    async def replace_service_token(self, token: ServiceToken) -> bool:
+        """Replace everything of the token with this id but its client id and when it was made and seen; count it.
 
-        False when the token has another secret by now, or is gone.
+        False, and nothing is done, when there is none of this `revision`: it was changed, or is gone. Raises
+        Conflict(NAME_TAKEN) when the name is another token's.
         """
+        ...
+
+    async def save_service_token_seen(self, token_id: str, *, now: int) -> None:
+        """Remember when it proved a machine."""
         ...
 
     async def delete_service_token(self, token_id: str) -> bool:

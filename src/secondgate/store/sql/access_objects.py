@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 
 from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
+from secondgate.model.audit import AuditEvent
 from secondgate.store.ports import Sealer
+from secondgate.store.sql.audit import event_insertion
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import access_objects, access_version, application_revocations
 
@@ -53,6 +55,7 @@ class SqlAccessObjects:
         expected_version: int,
         saved: Sequence[AccessObject] = (),
         deleted: Sequence[tuple[ObjectKind, str]] = (),
+        event: AuditEvent | None = None,
     ) -> bool:
         """Write and delete in one transaction; False, and nothing is done, when anything changed meanwhile."""
         raised = (
@@ -77,6 +80,8 @@ class SqlAccessObjects:
                 insert = self._database.insert(access_objects).values(**row)
                 new = {name: insert.excluded[name] for name in ("document", "updated_at")}
                 await connection.execute(insert.on_conflict_do_update(index_elements=["kind", "id"], set_=new))
+            if event is not None:
+                await connection.execute(event_insertion(event))
         return True
 
     async def revoke_application(self, application_id: str) -> None:

@@ -136,6 +136,14 @@ signing_keys = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+key_rotation = Table(
+    "key_rotation",
+    metadata,
+    Column("singleton", Integer, CheckConstraint("singleton = 1", name="one_row"), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("interval_days", Integer),
+)
+
 access_version = Table(
     "access_version",
     metadata,
@@ -173,6 +181,11 @@ api_tokens = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("last_used_at", BigInteger),
+    Column("excluded_networks", StorableText, nullable=False),
+    Column("not_before", BigInteger),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("updated_at", BigInteger),
+    Column("revision", BigInteger, nullable=False),
 )
 
 service_tokens = Table(
@@ -184,18 +197,32 @@ service_tokens = Table(
     Column("secret_hash", StorableText, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
+    Column("duration_s", BigInteger),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("previous_secret_hash", StorableText, nullable=False),
+    Column("previous_expires_at", BigInteger),
+    Column("updated_at", BigInteger),
+    Column("last_seen_at", BigInteger),
+    Column("revision", BigInteger, nullable=False),
 )
 
 audit_events = Table(
     "audit_events",
     metadata,
     Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", StorableText, nullable=False, index=True),
     Column("at", BigInteger, nullable=False),
     Column("action", StorableText, nullable=False),
     Column("actor", StorableText, nullable=False),
+    Column("actor_kind", StorableText, nullable=False),
+    Column("actor_id", StorableText, nullable=False),
     Column("person_id", StorableText, nullable=False, index=True),
     Column("address", StorableText, nullable=False),
+    Column("method", StorableText, nullable=False),
+    Column("authenticator_id", StorableText, nullable=False),
     Column("detail", StorableText, nullable=False),
+    Index("ix_audit_events_at_sequence", "at", "sequence"),
+    Index("ix_audit_events_action_at", "action", "at"),
     sqlite_autoincrement=True,
 )
 
