@@ -25,7 +25,8 @@ from secondgate.store.ports import AccessObjects
 
 log = structlog.get_logger("secondgate.administration")
 
-ATTEMPTS = 8
+ATTEMPTS = 64
+"""So many that fifty at once all get their turn: whoever loses one lost it to somebody who won."""
 
 
 @dataclass(frozen=True, slots=True)
