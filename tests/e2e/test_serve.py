@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from secondgate.reload import LOOK_EVERY_S
 from tests.e2e.processes import Running, free_port, own_environment, start
 
 ASKED = {
@@ -100,6 +101,27 @@ def test_sighup_takes_new_policies_refuses_bad_files_and_sigterm_ends_with_0(tmp
 
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(WAIT_S) == 0
+    finally:
+        running.stop()
+
+
+@pytest.mark.case(92)
+def test_a_changed_file_is_taken_by_itself_and_a_bad_one_is_refused_once(tmp_path: Path) -> None:
+    document = configuration(tmp_path)
+    running = serve(tmp_path, document)
+    try:
+        write(tmp_path, {**document, "workerz": 1})
+        assert "did you mean workers" in wait_for(running, "reload.refused")["problems"][0]
+        assert status(document) == 200
+        write(tmp_path, {**document, "workerz": 1})
+        time.sleep(3 * LOOK_EVERY_S)
+        assert running.output().count("reload.refused") == 1
+
+        document["access"]["applications"][0]["policies"][0]["decision"] = "deny"
+        (tmp_path / "new").mkdir()
+        write(tmp_path / "new", document).replace(tmp_path / "secondgate.yaml")
+        wait_for(running, "reload.done")
+        assert status(document) == 401
     finally:
         running.stop()
 
