@@ -48,6 +48,7 @@ class Reason(StrEnum):
     SESSION_ENDED = "session_ended"
     OTHER_BROWSER = "other_browser"
     WINDOW_CLOSED = "window_closed"
+    PASS_NEEDED = "pass_needed"  # noqa: S105 - the name of a reason, not a secret
     # identity providers
     PROVIDER_REFUSED = "provider_refused"
     EMAIL_NOT_VERIFIED = "email_not_verified"
@@ -63,6 +64,7 @@ class Reason(StrEnum):
     # codes
     WRONG_CODE = "wrong_code"
     CODE_USED = "code_used"
+    WRONG_PASS = "wrong_pass"  # noqa: S105 - the name of a reason, not a secret
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     # WebAuthn
     WRONG_CEREMONY = "wrong_ceremony"
@@ -98,6 +100,7 @@ class Reason(StrEnum):
     MANAGED_BY_FILE = "managed_by_file"
     CHANGED_MEANWHILE = "changed_meanwhile"
     STILL_USED = "still_used"
+    MFA_OFF = "mfa_off"
     PERMISSION = "permission"
     API_TOKEN = "api_token"  # noqa: S105 - the name of a reason, not a secret
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from secondgate.admin.bodies import InvalidBody
 from secondgate.administration.managed import InvalidChange
 from secondgate.errors import Conflict, Forbidden, Malformed, NotFound, Rejected, TooManyAttempts
 from secondgate.model.access_object import ObjectKind
@@ -83,6 +84,14 @@ def rejected(error: Rejected) -> web.Response:
 def invalid(error: InvalidChange) -> web.Response:
     """Answer for a change that would make no sense: one error for each problem, here or in another object."""
     return failure(400, [_problem(error, problem.path, problem.message) for problem in error.problems])
+
+
+def invalid_body(error: InvalidBody) -> web.Response:
+    """Answer for a body that is not of the form asked for: one error for each problem."""
+    return failure(
+        400,
+        [ApiError(INVALID, f"{_INVALID}: {one.path}: {one.message}", _pointer(one.path)) for one in error.problems],
+    )
 
 
 def _with(message: str, detail: str) -> str:

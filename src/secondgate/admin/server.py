@@ -13,6 +13,7 @@ from ipaddress import ip_address
 import structlog
 from aiohttp import hdrs, web
 
+from secondgate.admin.bodies import InvalidBody
 from secondgate.admin.calls import Administration, ApiRequest, Call, Listed
 from secondgate.admin.envelope import (
     ANOTHER_ACCOUNT,
@@ -23,6 +24,7 @@ from secondgate.admin.envelope import (
     ApiError,
     failure,
     invalid,
+    invalid_body,
     rejected,
     success,
 )
@@ -71,6 +73,8 @@ def _handler(administration: Administration, call: Call) -> Callable[[web.Reques
             return await _serve(administration, call, request)
         except InvalidChange as error:
             return invalid(error)
+        except InvalidBody as error:
+            return invalid_body(error)
         except Forbidden as error:
             await _audit_refusal(administration, error, _address(request))
             return rejected(error)

@@ -6,11 +6,15 @@ from secondgate.admin.calls import Call
 from secondgate.admin.resources import (
     application_policies,
     applications,
+    authenticators,
     groups,
     identity_providers,
+    known_authenticators,
     lists,
     organizations,
     policies,
+    user_sessions,
+    users,
 )
 
 CALLS: tuple[Call, ...] = (
@@ -21,4 +25,8 @@ CALLS: tuple[Call, ...] = (
     *applications.CALLS,
     *application_policies.CALLS,
     *lists.CALLS,
+    *known_authenticators.CALLS,
+    *users.CALLS,
+    *user_sessions.CALLS,
+    *authenticators.CALLS,
 )
