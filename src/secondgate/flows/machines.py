@@ -37,6 +37,7 @@ class KnownServiceTokens:
         self._monotonic = monotonic
         self._read_at: float | None = None
         self._by_client_id: dict[str, ServiceToken] = {}
+        self._seen: dict[str, int] = {}
         if tokens is not None:
             self.replace(tokens)
 
@@ -59,9 +60,18 @@ class KnownServiceTokens:
         if self._read_at is None or self._monotonic() - self._read_at > MAX_AGE_S:
             raise Unavailable("the service tokens could not be read for too long")
         token = self._by_client_id.get(presented.client_id)
-        expected_hash = token.secret_hash if token else _NOBODYS_HASH
-        is_right = hmac.compare_digest(token_hash(presented.secret.reveal()).encode(), expected_hash.encode())
-        return token if token is not None and is_right and token.is_valid_at(now) else None
+        presented_hash = token_hash(presented.secret.reveal()).encode()
+        expected_hashes = token.secret_hashes_at(now) if token else (_NOBODYS_HASH,)
+        is_right = any([hmac.compare_digest(presented_hash, expected.encode()) for expected in expected_hashes])
+        if token is None or not is_right or not token.is_valid_at(now):
+            return None
+        self._seen[token.id] = now
+        return token
+
+    def take_seen(self) -> dict[str, int]:
+        """Give when tokens, by their ids, proved a machine last since this was asked, in Unix seconds."""
+        seen, self._seen = self._seen, {}
+        return seen
 
 
 class MachineAssertions:

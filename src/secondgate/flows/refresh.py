@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from secondgate.errors import Unavailable
-from secondgate.flows.service_tokens import unknown_references
+from secondgate.flows.service_tokens import know_service_tokens, unknown_references
 from secondgate.flows.services import Services
 
 log = structlog.get_logger("secondgate.refresh")
@@ -22,7 +22,7 @@ REFRESH_EVERY_S = 5.0
 
 async def refresh(services: Services) -> None:
     """Work with the signing keys and the service tokens that are stored now. Raises Unavailable."""
-    services.service_tokens.replace(await services.durable.list_service_tokens())
+    await know_service_tokens(services)
     stored = await services.durable.list_signing_keys()
     if stored and tuple(key.kid for key in stored) != services.keys.kids:
         services.keys.replace(stored)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv6Address
 
 from secondgate.model.policy import Address, Network
 
@@ -43,7 +44,9 @@ class Permission(StrEnum):
 class ApiToken:
     """One token. Of the token itself only its hash is known; `networks` empty: from everywhere.
 
-    `expires_at` is Unix seconds, exclusive; None never expires.
+    It is never taken from `excluded_networks`. `expires_at` is Unix seconds, exclusive; None never expires.
+    `grants` are the permissions in the order in which they were given, policy by policy; empty: in one policy.
+    `revision` counts every change but `last_used_at`.
     """
 
     id: str
@@ -54,13 +57,27 @@ class ApiToken:
     created_at: int
     expires_at: int | None = None
     last_used_at: int | None = None
+    excluded_networks: tuple[Network, ...] = ()
+    not_before: int | None = None
+    is_enabled: bool = True
+    updated_at: int | None = None
+    grants: tuple[tuple[Permission, ...], ...] = ()
+    revision: int = 0
 
     def is_valid_at(self, now: int) -> bool:
-        """Whether it has not expired at `now`, Unix seconds."""
-        return self.expires_at is None or now < self.expires_at
+        """Whether it is enabled, and `now`, Unix seconds, is in its time."""
+        return self.is_enabled and not self.is_expired_at(now) and (self.not_before is None or now >= self.not_before)
+
+    def is_expired_at(self, now: int) -> bool:
+        """Whether it has expired at `now`, Unix seconds."""
+        return self.expires_at is not None and now >= self.expires_at
 
     def may_come_from(self, address: Address) -> bool:
-        """Whether it may be used from an address."""
+        """Whether it may be used from an address. An IPv4 address mapped into IPv6 is the IPv4 address."""
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        if any(address in network for network in self.excluded_networks):
+            return False
         return not self.networks or any(address in network for network in self.networks)
 
     def may(self, permission: Permission) -> bool:

@@ -16,6 +16,14 @@ class SigningAlgorithm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """How the keys are rotated: every `interval_days` (None: nobody said). `version` counts every key that was made."""
+
+    version: int = 0
+    interval_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SigningKey:
     """A signing key: PKCS #8 in DER, and a self-signed certificate in PEM for clients that want one."""
 

@@ -42,6 +42,11 @@ def format_duration(seconds: int) -> str:
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
 
 
+def format_token_duration(duration_s: int | None) -> str:
+    """Write what `parse_token_duration` gave: whole hours, or `forever`."""
+    return FOREVER if duration_s is None else f"{duration_s // 3600}h"
+
+
 def parse_token_duration(text: object, *, field: str) -> int | None:
     """Give for how many seconds a service token is valid; None for `forever`.
 

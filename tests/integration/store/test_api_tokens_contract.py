@@ -48,12 +48,39 @@ async def test_a_name_an_id_and_a_hash_belong_to_one_token(
     assert await durable.list_api_tokens() == (token(),)
 
 
-async def test_everything_of_a_token_is_replaced_but_what_opens_it_and_when_it_was_made(durable: DurableStore) -> None:
-    await durable.add_api_token(token())
-    new = token("new", id="id-ci", permissions=frozenset(), networks=(), expires_at=None, last_used_at=NOW + 5)
-    assert await durable.replace_api_token(replace(new, created_at=NOW + 9))
-    assert await durable.list_api_tokens() == (replace(new, token_hash="hash-ci"),)
+async def test_everything_of_a_token_is_replaced_but_when_it_was_made_and_used(durable: DurableStore) -> None:
+    await durable.add_api_token(token(last_used_at=NOW + 5))
+    new = token(
+        "new",
+        id="id-ci",
+        permissions=frozenset(),
+        networks=(),
+        expires_at=None,
+        last_used_at=NOW + 5,
+        excluded_networks=(ip_network("192.0.2.7"),),
+        not_before=NOW + 1,
+        is_enabled=False,
+        updated_at=NOW + 2,
+    )
+    assert await durable.replace_api_token(replace(new, created_at=NOW + 9, last_used_at=NOW + 9))
+    assert await durable.list_api_tokens() == (replace(new, revision=1),)
     assert not await durable.replace_api_token(token("none"))
+
+
+async def test_a_token_is_replaced_by_whoever_knows_what_it_replaces(durable: DurableStore) -> None:
+    await durable.add_api_token(token())
+    assert await durable.replace_api_token(token(token_hash="new"))
+    assert not await durable.replace_api_token(token(token_hash="late"))
+    assert not await durable.replace_api_token(token(token_hash="early", revision=2))
+    assert await durable.list_api_tokens() == (token(token_hash="new", revision=1),)
+
+
+async def test_permissions_come_back_in_the_order_and_the_policies_in_which_they_were_given(
+    durable: DurableStore,
+) -> None:
+    grants = ((Permission.ZERO_TRUST_WRITE,), (Permission.APPS_READ, Permission.ZERO_TRUST_WRITE))
+    await durable.add_api_token(token(grants=grants))
+    assert await durable.list_api_tokens() == (token(grants=grants),)
 
 
 async def test_a_token_is_not_renamed_to_another_ones_name(durable: DurableStore) -> None:

@@ -13,6 +13,18 @@ from secondgate.model.service_token import ServiceToken
 from secondgate.store.ports import DurableStore
 
 NOW = 1_800_000_000
+NEW: dict[str, Any] = {
+    "id": "id-ci",
+    "name": "renamed",
+    "client_id": "client-ci",
+    "secret_hash": "new",
+    "previous_secret_hash": "hash-ci",
+    "previous_expires_at": NOW + 60,
+    "expires_at": NOW + 9,
+    "duration_s": 9,
+    "is_enabled": False,
+    "updated_at": NOW + 1,
+}
 
 
 def token(name: str = "ci", **facts: Any) -> ServiceToken:  # noqa: ANN401 - any field
@@ -40,14 +52,31 @@ async def test_a_name_and_a_client_id_belong_to_one_token(
     assert await durable.list_service_tokens() == (token(),)
 
 
-async def test_a_secret_is_replaced_by_whoever_knows_which_one_it_replaces(durable: DurableStore) -> None:
+async def test_a_token_is_replaced_by_whoever_knows_what_it_replaces(durable: DurableStore) -> None:
     await durable.add_service_token(token())
     await durable.add_service_token(token("other"))
-    assert not await durable.save_service_token_secret("id-ci", secret_hash="new", replaced_hash="hash-other")
-    assert not await durable.save_service_token_secret("id-none", secret_hash="new", replaced_hash="hash-ci")
-    assert await durable.save_service_token_secret("id-ci", secret_hash="new", replaced_hash="hash-ci")
-    assert not await durable.save_service_token_secret("id-ci", secret_hash="newer", replaced_hash="hash-ci")
-    assert await durable.list_service_tokens() == (token(secret_hash="new"), token("other"))
+    assert not await durable.replace_service_token(token("none"))
+    assert not await durable.replace_service_token(token(secret_hash="early", revision=1))
+    assert await durable.replace_service_token(token(**{**NEW, "client_id": "b", "created_at": 1, "last_seen_at": 1}))
+    assert not await durable.replace_service_token(token(secret_hash="late"))
+    assert await durable.list_service_tokens() == (token("other"), token(**NEW, revision=1))
+
+
+async def test_a_token_is_not_renamed_to_another_ones_name(durable: DurableStore) -> None:
+    await durable.add_service_token(token())
+    await durable.add_service_token(token("other"))
+    with pytest.raises(Conflict) as refused:
+        await durable.replace_service_token(token("ci", id="id-other"))
+    assert refused.value.reason is Reason.NAME_TAKEN
+    assert await durable.list_service_tokens() == (token(), token("other"))
+
+
+async def test_when_a_token_proved_a_machine_is_remembered(durable: DurableStore) -> None:
+    await durable.add_service_token(token())
+    await durable.add_service_token(token("other"))
+    await durable.save_service_token_seen("id-ci", now=NOW + 7)
+    await durable.save_service_token_seen("id-none", now=NOW + 8)
+    assert await durable.list_service_tokens() == (token(last_seen_at=NOW + 7), token("other"))
 
 
 async def test_a_deleted_token_is_gone_and_its_name_is_free(durable: DurableStore) -> None:
@@ -63,7 +92,8 @@ async def test_a_deleted_token_is_gone_and_its_name_is_free(durable: DurableStor
 async def test_text_that_one_database_refuses_is_refused_by_all(durable: DurableStore, text: str) -> None:
     for refused in (
         durable.add_service_token(token(text)),
-        durable.save_service_token_secret(text, secret_hash="a", replaced_hash="b"),
+        durable.replace_service_token(token(text)),
+        durable.save_service_token_seen(text, now=NOW),
         durable.delete_service_token(text),
     ):
         with pytest.raises(Malformed):
@@ -87,10 +117,7 @@ async def test_of_many_at_once_with_one_name_one_is_added(replicas: tuple[Durabl
 async def test_of_many_rotations_at_once_one_counts(replicas: tuple[DurableStore, DurableStore]) -> None:
     await replicas[0].add_service_token(token())
     results = await asyncio.gather(
-        *(
-            replicas[n % 2].save_service_token_secret("id-ci", secret_hash=f"new-{n}", replaced_hash="hash-ci")
-            for n in range(10)
-        )
+        *(replicas[n % 2].replace_service_token(token(secret_hash=f"new-{n}")) for n in range(10))
     )
     (kept,) = await replicas[1].list_service_tokens()
     assert [f"new-{n}" for n, done in enumerate(results) if done] == [kept.secret_hash]

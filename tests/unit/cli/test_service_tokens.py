@@ -84,7 +84,9 @@ def test_an_expired_token_is_listed_as_such(empty: Installation) -> None:
     assert empty.run("service-tokens", "list")[1].splitlines()[1].endswith("expired")
     code, out, err = empty.run("service-tokens", "rotate", "old")
     assert (code, out) == (1, "")
-    assert err == "secondgate: expired: the service token 'old' has expired: revoke it and make another\n"
+    assert (
+        err == "secondgate: expired: the service token 'old' has expired: refresh it, or revoke it and make another\n"
+    )
 
 
 def test_what_cannot_be_done_is_one_line_and_1(empty: Installation) -> None:

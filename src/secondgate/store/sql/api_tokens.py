@@ -24,8 +24,8 @@ class SqlApiTokens:
         """Insert; False when the name is another token's."""
         try:
             async with self._database.writing() as connection:
-                row = {**_row(token), "token_hash": token.token_hash, "created_at": token.created_at}
-                await connection.execute(api_tokens.insert().values(**row))
+                made = {"created_at": token.created_at, "last_used_at": token.last_used_at}
+                await connection.execute(api_tokens.insert().values(**_row(token), **made))
         except IntegrityError:
             return False
         return True
@@ -45,8 +45,9 @@ class SqlApiTokens:
         return tuple(sorted(map(_token, rows), key=lambda token: token.name))
 
     async def replace_api_token(self, token: ApiToken) -> bool:
-        """Replace everything of the token with this id but its hash; False when there is none."""
-        changed = update(api_tokens).where(api_tokens.c.id == token.id).values(**_row(token))
+        """Replace by its revision, in one statement."""
+        of_token = (api_tokens.c.id == token.id) & (api_tokens.c.revision == token.revision)
+        changed = update(api_tokens).where(of_token).values(**{**_row(token), "revision": token.revision + 1})
         try:
             async with self._database.writing() as connection:
                 return (await connection.execute(changed)).rowcount == 1
@@ -69,23 +70,41 @@ def _row(token: ApiToken) -> dict[str, Any]:
     return {
         "id": token.id,
         "name": token.name,
-        "permissions": json.dumps(sorted(token.permissions)),
+        "token_hash": token.token_hash,
+        "permissions": json.dumps(token.grants or sorted(token.permissions)),
         "networks": json.dumps([str(network) for network in token.networks]),
+        "excluded_networks": json.dumps([str(network) for network in token.excluded_networks]),
         "expires_at": token.expires_at,
-        "last_used_at": token.last_used_at,
+        "not_before": token.not_before,
+        "is_enabled": token.is_enabled,
+        "updated_at": token.updated_at,
+        "revision": token.revision,
     }
 
 
 def _token(row: Row[Any]) -> ApiToken:
-    known = {permission.value for permission in Permission}
+    written = json.loads(row.permissions)
+    grants = tuple(_permissions(one) for one in written if isinstance(one, list))
+    given = _permissions([one for one in written if isinstance(one, str)])
     return ApiToken(
         id=row.id,
         name=row.name,
         token_hash=row.token_hash,
-        # one that a newer version gave is none that this one honours
-        permissions=frozenset(Permission(one) for one in json.loads(row.permissions) if one in known),
+        permissions=frozenset((*given, *(one for grant in grants for one in grant))),
         networks=tuple(ip_network(one) for one in json.loads(row.networks)),
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
+        excluded_networks=tuple(ip_network(one) for one in json.loads(row.excluded_networks)),
+        not_before=row.not_before,
+        is_enabled=row.is_enabled,
+        updated_at=row.updated_at,
+        grants=grants,
+        revision=row.revision,
     )
+
+
+def _permissions(names: list[str]) -> tuple[Permission, ...]:
+    """Give permissions by their names; one that a newer version gave is none that this one honours."""
+    known = {permission.value for permission in Permission}
+    return tuple(Permission(name) for name in names if name in known)
