@@ -66,15 +66,26 @@ async def end_sessions(services: Services, person_id: str, *, actor: Who) -> int
 
 async def end_own_session(services: Services, login: Login, session_id: str) -> None:
     """End one of the person's own logins or application sessions. Raises NotFound."""
-    for session in await services.sessions.list_application_sessions(login.person_id):
+    await _end_one(services, login.person_id, session_id)
+
+
+async def end_session(services: Services, person_id: str, session_id: str, *, actor: Who) -> None:
+    """End one login or application session of a person, as an administrator. Raises NotFound."""
+    session = await _end_one(services, person_id, session_id)
+    host = session.host if isinstance(session, ApplicationSession) else ""
+    await services.audit("session.ended", actor=actor, person_id=person_id, device=session.device_id, host=host)
+
+
+async def _end_one(services: Services, person_id: str, session_id: str) -> Login | ApplicationSession:
+    for session in await services.sessions.list_application_sessions(person_id):
         if session.id == session_id:
             await services.sessions.delete_application_session(session_id)
-            return
-    for other in await services.sessions.list_logins(login.person_id):
-        if other.id == session_id:
+            return session
+    for login in await services.sessions.list_logins(person_id):
+        if login.id == session_id:
             await services.sessions.delete_login(session_id)
-            return
-    raise NotFound(Reason.NOT_FOUND)
+            return login
+    raise NotFound(Reason.NOT_FOUND, "there is no such session")
 
 
 async def list_sessions(services: Services, person_id: str) -> tuple[tuple[Login, ...], tuple[ApplicationSession, ...]]:
