@@ -6,7 +6,9 @@ How the levels are put together is `model.organization`'s to say.
 
 from __future__ import annotations
 
-from secondgate.access.shapes import ApplicationShape, MfaOverrideShape, OrganizationShape
+from ipaddress import ip_network
+
+from secondgate.access.shapes import ApplicationShape, MfaOverrideShape, OrganizationCheckShape, OrganizationShape
 from secondgate.model.application import MfaCheck
 from secondgate.model.organization import MfaConfig, MfaOverride, Organization
 from secondgate.protocol.duration import parse_duration
@@ -37,7 +39,7 @@ def compile_override(shape: MfaOverrideShape | None) -> MfaOverride | None:
 
 def compile_organization(shape: OrganizationShape, *, required_aaguids: frozenset[str] | None) -> Organization:
     """Make the organization; `required_aaguids` is what the list of that name holds."""
-    mfa = shape.mfa_config
+    mfa, own = shape.mfa_config, shape.secondgate or OrganizationCheckShape()
     return Organization(
         name=shape.name,
         mfa=MfaConfig()
@@ -52,6 +54,8 @@ def compile_organization(shape: OrganizationShape, *, required_aaguids: frozense
         session_duration_s=seconds(shape.session_duration, DEFAULT_DURATION_S),
         auto_redirect_to_identity=shape.auto_redirect_to_identity,
         mfa_floor=shape.mfa_floor,
+        first_enrollment=own.first_enrollment,
+        first_enrollment_networks=tuple(map(ip_network, own.first_enrollment_networks)),
     )
 
 

@@ -13,7 +13,7 @@ from secondgate.access.finding import Finding
 from secondgate.access.inheritance import compile_organization, compile_override, effective_check
 from secondgate.access.shapes import AccessShapes, ApplicationShape, MfaOverrideShape, PolicyShape
 from secondgate.model.application import MfaCheck
-from secondgate.model.organization import effective_mfa
+from secondgate.model.organization import FirstEnrollment, effective_mfa
 from secondgate.model.policy import PolicyAction
 from secondgate.protocol.duration import format_duration, parse_duration
 
@@ -32,6 +32,7 @@ def find_mfa_problems(shapes: AccessShapes, *, at: str) -> tuple[Finding, ...]:
                 needs,
             )
         )
+    findings.extend(_first_enrollment_problems(shapes, f"{organization}.secondgate"))
     findings.extend(_amr_problems(shapes, f"{organization}.mfa_config"))
     for number, policy in enumerate(shapes.policies):
         if policy.mfa_config is not None and policy.mfa_config.is_set:
@@ -43,6 +44,24 @@ def find_mfa_problems(shapes: AccessShapes, *, at: str) -> tuple[Finding, ...]:
             findings.extend(_override_problems(shapes, path, owner, override, needs))
         findings.extend(_unloadable(shapes, application, place, needs))
     return tuple(findings)
+
+
+def _first_enrollment_problems(shapes: AccessShapes, at: str) -> Iterator[Finding]:
+    """Find networks that nothing looks at, and a network that nobody could be in."""
+    own = shapes.organization.secondgate
+    if own is None:
+        return
+    mode, networks = f"{at}.first_enrollment", f"{at}.first_enrollment_networks"
+    if own.first_enrollment is FirstEnrollment.NETWORK and not own.first_enrollment_networks:
+        yield Finding(
+            mode, "is network, and first_enrollment_networks names none; for passes alone write pass", (networks,)
+        )
+    if own.first_enrollment_networks and own.first_enrollment is not FirstEnrollment.NETWORK:
+        yield Finding(
+            networks,
+            f"is looked at with first_enrollment: network alone, and that is {own.first_enrollment}",
+            (mode, f"{networks}[*]"),
+        )
 
 
 def _amr_problems(shapes: AccessShapes, at: str) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from secondgate.access.fields import (
     Id,
     LastingDuration,
     Name,
+    Network,
     OutgoingUrl,
     PublicAddress,
     Reference,
@@ -32,11 +33,11 @@ from secondgate.access.fields import (
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
 from secondgate.model.openid import ClientAuthentication, Prompt
-from secondgate.model.organization import Method
+from secondgate.model.organization import FirstEnrollment, Method
 from secondgate.model.policy import PolicyAction
 
 DEFAULT_AMR_DURATION = "24h"
-_NOT_YET_SETTINGS = frozenset(("recovery_codes", "first_enrollment", "first_enrollment_networks", "user_verification"))
+_NOT_YET_SETTINGS = frozenset(("recovery_codes", "user_verification"))
 
 
 class MfaConfigShape(Shape):
@@ -87,9 +88,15 @@ class CheckShape(Shape):
 
 
 class OrganizationCheckShape(CheckShape):
-    """Our own settings of an organization. With `mfa_floor` applications and policies can only tighten its MFA."""
+    """Our own settings of an organization. With `mfa_floor` applications and policies can only tighten its MFA.
+
+    `first_enrollment` is what a first authenticator takes besides a login: nothing (`open`), a temporary pass (`pass`),
+    or an address in `first_enrollment_networks`, else a temporary pass (`network`).
+    """
 
     mfa_floor: Flag = False
+    first_enrollment: FirstEnrollment = FirstEnrollment.OPEN
+    first_enrollment_networks: tuple[Network, ...] = ()
 
 
 class OrganizationShape(Shape):

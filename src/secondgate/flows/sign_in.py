@@ -12,7 +12,7 @@ from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.browser import Browser, RenewedLogin, renew_device
 from secondgate.flows.provider_logout import seal_id_token
 from secondgate.flows.services import Services
-from secondgate.flows.window import load_window, move_window
+from secondgate.flows.window import load_verified_window, move_window
 from secondgate.model.person import ADDRESS_SOURCES, Identity, Person, folded_email
 from secondgate.model.session import Login
 from secondgate.protocol.opaque_token import new_token, token_hash
@@ -45,7 +45,12 @@ async def sign_in(services: Services, browser: Browser, identity: Identity, *, k
         await services.sessions.delete_login(login.id)
         raise Forbidden(Reason.PERSON_DISABLED)
     await services.audit(
-        "login.succeeded", actor=person.email, person_id=person.id, address=address, source=identity.source
+        "login.succeeded",
+        actor=person.email,
+        person_id=person.id,
+        address=address,
+        source=identity.source,
+        identity_provider=identity.identity_provider_id,
     )
     return RenewedLogin(login, login_token, device_token)
 
@@ -130,7 +135,7 @@ async def _verify_may_join(services: Services, browser: Browser, person: Person)
     if login is None or login.person_id != person.id:
         known = f"{person.email} is known from another way of logging in"
         raise Forbidden(Reason.IDENTITY_NOT_JOINED, f"{known}, and is not logged in in this browser")
-    if await load_window(services, login) is None:
+    if await load_verified_window(services, login) is None:
         raise Forbidden(Reason.IDENTITY_NOT_JOINED, f"{person.email} must verify an authenticator before another way")
 
 
@@ -141,7 +146,9 @@ async def _change_email(services: Services, browser: Browser, person: Person, id
     """
     email = folded_email(identity.email)
     # A source that knows nothing but addresses cannot say that one has changed.
-    if identity.source in ADDRESS_SOURCES or not await services.durable.save_person_email(person.id, email):
+    if identity.source in ADDRESS_SOURCES or not await services.durable.save_person_email(
+        person.id, email, now=services.now()
+    ):
         detail = f"{person.email} now has the address {email}, which is somebody else's"
         raise Forbidden(Reason.IDENTITY_MISMATCH, detail)
     await services.live.delete_owned(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,6 +22,14 @@ class Method(StrEnum):
     TOTP = "totp"
     BIOMETRICS = "biometrics"
     SECURITY_KEY = "security_key"
+
+
+class FirstEnrollment(StrEnum):
+    """What a person needs who enrols the first authenticator, besides a login."""
+
+    OPEN = "open"
+    PASS = "pass"  # noqa: S105 - a setting, not a password
+    NETWORK = "network"
 
 
 class Level(StrEnum):
@@ -68,6 +77,8 @@ class Organization:
     """The settings that hold where nothing more specific is said.
 
     With `mfa_floor` overrides can only tighten the organization's MFA: fewer methods, shorter durations, never none.
+    `first_enrollment_networks` are where a first authenticator may be enrolled without a temporary pass, where
+    `first_enrollment` says so.
     """
 
     name: str
@@ -76,6 +87,18 @@ class Organization:
     session_duration_s: int = 24 * 3600
     auto_redirect_to_identity: bool = False
     mfa_floor: bool = False
+    first_enrollment: FirstEnrollment = FirstEnrollment.OPEN
+    first_enrollment_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def is_first_enrollment_open_at(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether a login is enough there to enrol a first authenticator."""
+        match self.first_enrollment:
+            case FirstEnrollment.OPEN:
+                return True
+            case FirstEnrollment.NETWORK:
+                return any(address in network for network in self.first_enrollment_networks)
+            case _:
+                return False
 
 
 @dataclass(frozen=True, slots=True)

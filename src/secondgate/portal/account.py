@@ -14,7 +14,7 @@ from secondgate.model.decision import may_be_allowed
 from secondgate.model.policy import Visitor
 from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, see_other
-from secondgate.portal.journey import ADD_DEVICE, DEVICES, path
+from secondgate.portal.journey import ADD_DEVICE, DEVICES, after_removal, path
 from secondgate.portal.pages import (
     DeviceRow,
     DevicesPage,
@@ -89,15 +89,16 @@ async def show_removal(request: web.Request) -> web.StreamResponse:
     login = context.login
     if login is None:
         return see_other(path("/login", purpose="devices"))
+    login_request = context.login_request(request.query.get("request"))
     device = await load_own_authenticator(context.services, login, request.match_info["id"])
     if await load_window(context.services, login) is None:
         return see_other(path("/challenge", purpose=f"remove-{device.id}"))
     shown = RemoveDevicePage(
-        frame=context.frame(),
+        frame=context.frame(login_request),
         name=device.name,
         method=device.method,
         action=f"{DEVICES}/{device.id}/remove",
-        cancel_url=DEVICES,
+        cancel_url=after_removal(login_request),
         is_last=len(await context.services.durable.list_authenticators(login.person_id)) == 1,
     )
     return page(shown)
@@ -106,9 +107,10 @@ async def show_removal(request: web.Request) -> web.StreamResponse:
 async def remove_device(request: web.Request) -> web.StreamResponse:
     """POST /account/devices/{id}/remove."""
     context = context_of(request)
-    await read_form(request, context)
+    form = await read_form(request, context)
+    login_request = context.login_request(form.get("request"))
     await remove_authenticator(context.services, context.browser, _login(context), request.match_info["id"])
-    return see_other(DEVICES)
+    return see_other(after_removal(login_request))
 
 
 async def show_sessions(request: web.Request) -> web.StreamResponse:

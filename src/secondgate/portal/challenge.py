@@ -14,7 +14,7 @@ from secondgate.model.decision import StepUp
 from secondgate.model.organization import Method
 from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, read_json, see_other
-from secondgate.portal.journey import ADD_DEVICE, after_identity, parse_purpose, path, purpose_of_proof
+from secondgate.portal.journey import ADD_DEVICE, PASS, after_identity, parse_purpose, path, purpose_of_proof
 from secondgate.portal.pages import ChallengePage, Choice, MethodLink
 from secondgate.portal.providers import provider_to_ask_again
 from secondgate.portal.words import status_of, words_for
@@ -160,4 +160,5 @@ def _challenge_page(context: Context, asked: Asked, method: Method, *, error: st
         options_url="/challenge/options",
         finish_url="/challenge/finish",
         provider=asked.provider,
+        pass_url="" if asked.purpose.startswith("join-") else path(PASS, asked.request, purpose=asked.purpose),
     )

@@ -14,13 +14,14 @@ from secondgate.flows.enrol import (
 )
 from secondgate.flows.hand_over import decide_login
 from secondgate.flows.login_request import LoginRequest
-from secondgate.flows.window import load_window
+from secondgate.flows.window import load_window, may_enrol_first
 from secondgate.model.decision import StepUp
 from secondgate.model.organization import Method
 from secondgate.model.session import Login
 from secondgate.portal.context import Context, context_of, page, read_form, read_json, see_other
-from secondgate.portal.journey import ADD_DEVICE, DEVICES, after_enrolment, path
-from secondgate.portal.pages import AddDevicePage, EnrolTotpPage, EnrolWebauthnPage, MethodOffer
+from secondgate.portal.enrolment_pages import AddDevicePage, EnrolTotpPage, EnrolWebauthnPage, MethodOffer
+from secondgate.portal.journey import ADD_DEVICE, DEVICES, PASS, after_enrolment, path
+from secondgate.portal.pages import Choice
 from secondgate.portal.providers import provider_to_ask_again
 from secondgate.portal.words import status_of, words_for
 
@@ -31,6 +32,8 @@ async def show_choice(request: web.Request) -> web.StreamResponse:
     login_request = context.login_request(request.query.get("request"))
     if context.login is None:
         return see_other(path("/login", login_request, purpose="add"))
+    if await _needs_pass(context, context.login):
+        return see_other(path(PASS, login_request))
     return page(await _choice_page(context, context.login, login_request))
 
 
@@ -43,12 +46,14 @@ async def submit_choice(request: web.Request) -> web.StreamResponse:
     if login is None:
         return see_other(path("/login", login_request, purpose="add"))
     method = _parse_method(form.get("method"))
+    purpose = "add" if method is Method.TOTP else f"add-{method}"
+    if await _needs_pass(context, login):
+        return see_other(path(PASS, login_request, purpose=purpose))
     if await _must_verify(context, login):
-        purpose = "add" if method is Method.TOTP else f"add-{method}"
         return see_other(path("/challenge", login_request, purpose=purpose))
     if method is Method.TOTP:
         try:
-            await begin_totp_enrolment(context.services, login)
+            await begin_totp_enrolment(context.services, context.browser, login)
         except Rejected as error:
             again = await _choice_page(context, login, login_request, error=words_for(error))
             return page(again, status=status_of(error))
@@ -60,7 +65,7 @@ async def show_totp(request: web.Request) -> web.StreamResponse:
     context = context_of(request)
     login_request = context.login_request(request.query.get("request"))
     login = context.login
-    if login is None or await _must_verify(context, login):
+    if login is None or await _is_closed(context, login):
         return see_other(path(ADD_DEVICE, login_request))
     shown = await _totp_page(context, login, login_request)
     return page(shown) if shown else see_other(path(ADD_DEVICE, login_request))
@@ -98,7 +103,7 @@ async def show_webauthn(request: web.Request) -> web.StreamResponse:
     login_request = context.login_request(request.query.get("request"))
     method = _parse_method(request.path.rpartition("/")[2])
     login = context.login
-    if login is None or await _must_verify(context, login):
+    if login is None or await _is_closed(context, login):
         return see_other(path(ADD_DEVICE, login_request))
     shown = EnrolWebauthnPage(
         frame=context.frame(login_request),
@@ -120,7 +125,7 @@ async def give_options(request: web.Request) -> web.StreamResponse:
     method = _parse_method(body.get("method"))
     if method is Method.TOTP:
         raise Malformed("method", "must be security_key or biometrics")
-    options, ceremony = await begin_registration(context.services, context.login, method=method)
+    options, ceremony = await begin_registration(context.services, context.browser, context.login, method=method)
     return web.json_response({"options": options, "ceremony": ceremony})
 
 
@@ -157,6 +162,17 @@ async def _must_verify(context: Context, login: Login) -> bool:
     return await load_window(context.services, login) is None
 
 
+async def _needs_pass(context: Context, login: Login) -> bool:
+    """Whether the first device can be added with a temporary pass alone."""
+    if await context.services.durable.list_authenticators(login.person_id):
+        return False
+    return not await may_enrol_first(context.services, context.browser, login)
+
+
+async def _is_closed(context: Context, login: Login) -> bool:
+    return await _needs_pass(context, login) or await _must_verify(context, login)
+
+
 async def _choice_page(
     context: Context, login: Login, request: LoginRequest | None, *, error: str = ""
 ) -> AddDevicePage:
@@ -169,10 +185,14 @@ async def _choice_page(
             provider = provider_to_ask_again(context, login, request, decision.requirement)
         else:
             application = None
-    has_totp = await context.services.durable.load_totp(login.person_id) is not None
-    offers = tuple(
-        MethodOffer(method, "You have one already." if method is Method.TOTP and has_totp else "") for method in methods
-    )
+    window = await load_window(context.services, login)
+    by_pass = window is not None and window.by_pass
+    totp = await context.services.durable.load_totp(login.person_id)
+    taken = MethodOffer(Method.TOTP, "You have one already.")
+    if totp is not None and by_pass:
+        removal = path(f"{DEVICES}/{totp[0].id}/remove", request)
+        taken = MethodOffer(Method.TOTP, "You have one already.", Choice("Remove it first", removal))
+    offers = tuple(taken if method is Method.TOTP and totp is not None else MethodOffer(method) for method in methods)
     return AddDevicePage(
         frame=context.frame(request),
         error=error,
@@ -180,6 +200,7 @@ async def _choice_page(
         offers=offers,
         application=application.name if application else "",
         verify_first=await _must_verify(context, login),
+        pass_until=window.closes_at if window is not None and by_pass else None,
         cancel_url="" if application else DEVICES,
         provider=provider,
     )
@@ -188,7 +209,7 @@ async def _choice_page(
 async def _totp_page(
     context: Context, login: Login, request: LoginRequest | None, *, name: str = "", error: str = ""
 ) -> EnrolTotpPage | None:
-    setup = await load_totp_setup(context.services, login)
+    setup = await load_totp_setup(context.services, context.browser, login)
     if setup is None:
         return None
     return EnrolTotpPage(

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.sign_in import refuse_login, sign_in
-from secondgate.flows.window import load_window
+from secondgate.flows.window import load_verified_window
 from secondgate.model.person import Identity
 from secondgate.portal.context import Context, context_of, page, see_other
 from secondgate.portal.journey import JOIN, JOIN_HEADERS, after_identity, parse_purpose, path
@@ -36,7 +36,7 @@ async def show_joining(request: web.Request) -> web.StreamResponse:
         provider_of(context, None, way)
     if context.login is None:
         return see_other(path("/login", purpose=purpose))
-    if await load_window(context.services, context.login) is None:
+    if await load_verified_window(context.services, context.login) is None:
         return see_other(path("/challenge", purpose=purpose))
     if purpose != JOIN_HEADERS:
         return see_other(f"/login/{way}")

@@ -3,8 +3,8 @@
 A template sees its page and nothing else, escapes everything, and fails on a name that does not exist.
 Fields are what a handler knows; wording and markup stand in `templates/`. Field names of forms:
 `csrf_token`, `request` (names the application's login that goes on afterwards), `purpose` and `ceremony`
-everywhere they are set, besides those that a page's docstring names. Static files: see `assets`. Decides
-nothing, sets no header.
+everywhere they are set, besides those that a page's docstring names. The pages on which MFA devices are added stand in
+`enrolment_pages`. Static files: see `assets`. Decides nothing, sets no header.
 
 A page is rendered for the portal's own host, unless its frame holds the portal's origin (scheme, host and
 port; what the Content-Security-Policy then names in `style-src`): then it loads its style sheet from there
@@ -17,11 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from markupsafe import Markup
-
 from secondgate.model.organization import Method
-from secondgate.model.secret import Secret
-from secondgate.portal.qr import qr_svg
 from secondgate.portal.templating import in_words, load_template
 
 AUTHENTICATOR_NAME_MAX = 64
@@ -118,7 +114,7 @@ class ChallengePage(Page):
     """Prove one method. TOTP posts `method` and `code` to `action`; WebAuthn JSON to `options_url` and `finish_url`.
 
     `application` is the name of the one that asks; empty when the person wants to change authenticators. `provider` is
-    the one whose own MFA would do too.
+    the one whose own MFA would do too. `pass_url` is where somebody goes on who has lost them all.
     """
 
     template: ClassVar[str] = "challenge.html"
@@ -130,6 +126,7 @@ class ChallengePage(Page):
     options_url: str = ""
     finish_url: str = ""
     provider: Choice | None = None
+    pass_url: str = ""
 
     @property
     def title(self) -> str:
@@ -141,79 +138,6 @@ class ChallengePage(Page):
                 return "Use your security key"
             case Method.BIOMETRICS:
                 return "Use your biometrics"
-
-
-@dataclass(frozen=True, slots=True)
-class MethodOffer:
-    """A method that may be enrolled. `unavailable` says why not here and now; empty when it can be."""
-
-    method: Method
-    unavailable: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddDevicePage(Page):
-    """Choose a method to enrol: posts `method` (`totp`, `security_key` or `biometrics`) to `action`.
-
-    `application` is the name of the one that led here. `verify_first`: an authenticator enrolled before
-    will be asked for. `provider` is the one whose own MFA would do too.
-    """
-
-    template: ClassVar[str] = "add_device.html"
-    heading: ClassVar[str] = "Add an MFA device"
-
-    action: str
-    offers: tuple[MethodOffer, ...]
-    application: str = ""
-    verify_first: bool = False
-    cancel_url: str = ""
-    provider: Choice | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolTotpPage(Page):
-    """Set up an authenticator app: posts `code` and `name` (may be empty) to `action`.
-
-    `uri` is the `otpauth://` URI that the QR code holds, `setup_key` the seed in base 32.
-    """
-
-    template: ClassVar[str] = "enrol_totp.html"
-    heading: ClassVar[str] = "Set up your authenticator app"
-
-    action: str
-    uri: Secret[str]
-    setup_key: Secret[str]
-    presented_name: str = ""
-    back_url: str = ""
-
-    @property
-    def qr(self) -> Markup:
-        """The QR code."""
-        return qr_svg(self.uri.reveal(), label="QR code to scan with your authenticator app")
-
-    @property
-    def setup_key_groups(self) -> list[str]:
-        """The setup key in groups of four, to be read and typed."""
-        key = self.setup_key.reveal().replace(" ", "")
-        return [key[start : start + 4] for start in range(0, len(key), 4)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolWebauthnPage(Page):
-    """Enrol a security key or biometrics: JSON to `options_url` and `finish_url`, with the `name` given here."""
-
-    template: ClassVar[str] = "enrol_webauthn.html"
-
-    method: Method
-    options_url: str
-    finish_url: str
-    back_url: str = ""
-    listed_only: bool = False  # the organization requires models
-
-    @property
-    def title(self) -> str:
-        """Name the page."""
-        return "Set up your biometrics" if self.method is Method.BIOMETRICS else "Set up your security key"
 
 
 @dataclass(frozen=True, slots=True)

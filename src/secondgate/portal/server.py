@@ -22,7 +22,17 @@ from secondgate.errors import (
     Unavailable,
 )
 from secondgate.page_headers import page_headers
-from secondgate.portal import account, application_host, challenge, enrol, joining, openid, provider_logout, sign_in
+from secondgate.portal import (
+    account,
+    application_host,
+    challenge,
+    enrol,
+    joining,
+    openid,
+    passes,
+    provider_logout,
+    sign_in,
+)
 from secondgate.portal.application_host import message_page
 from secondgate.portal.assets import STATIC_FILES, STATIC_PATH
 from secondgate.portal.context import (
@@ -36,7 +46,7 @@ from secondgate.portal.context import (
     request_host,
     see_other,
 )
-from secondgate.portal.journey import path
+from secondgate.portal.journey import PASS, path
 from secondgate.portal.pages import Choice, MessageKind, MessagePage
 from secondgate.portal.words import status_of, words_for
 
@@ -71,6 +81,8 @@ def make_portal(portal: Portal) -> web.Application:
             web.post("/challenge", challenge.submit_code),
             web.post("/challenge/options", challenge.give_options),
             web.post("/challenge/finish", challenge.finish),
+            web.get(PASS, passes.show_pass, allow_head=False),
+            web.post(PASS, passes.submit_pass),
             web.get("/AddMfaDevice", enrol.show_choice, allow_head=False),
             web.post("/AddMfaDevice", enrol.submit_choice),
             web.get("/AddMfaDevice/totp", enrol.show_totp, allow_head=False),
@@ -173,6 +185,8 @@ def _rejection(request: web.Request, context: Context | None, error: Rejected) -
     way_on = Choice("Go to your applications", f"{context.services.portal_origin}/")
     if error.reason is Reason.WINDOW_CLOSED:
         way_on = Choice("Verify now", path("/challenge", purpose="devices"))
+    elif error.reason is Reason.PASS_NEEDED:
+        way_on = Choice("Use a temporary pass", PASS)
     resets_in_s = error.resets_in_s if isinstance(error, TooManyAttempts) else None
     base = message_page(context, kind, detail=words, way_on=way_on)
     shown = MessagePage(frame=base.frame, kind=kind, detail=words, way_on=way_on, resets_in_s=resets_in_s)

@@ -33,6 +33,10 @@ _WORDS = {
     Reason.WRONG_CODE: "That code is not right. Check that you took the newest one, and try again.",
     Reason.CODE_USED: "That code was used already. Wait for the next one and enter it.",
     Reason.EXPIRED: "That code has expired. Ask for a new one.",
+    Reason.WRONG_PASS: (
+        "That pass is not right, or it is no longer valid. Check it, or ask an administrator for a new one."
+    ),
+    Reason.PASS_NEEDED: "To set up your first MFA device here, you need a temporary pass from an administrator.",
     Reason.WINDOW_CLOSED: "Verify with one of your MFA devices first.",
     Reason.METHOD_NOT_ALLOWED: "This kind of MFA device is not allowed here.",
     Reason.ALREADY_ENROLLED: "You have an authenticator app already. Remove it before you set up another.",

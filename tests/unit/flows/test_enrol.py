@@ -46,9 +46,9 @@ async def test_an_app_is_enrolled_by_its_code_and_named(world: World, ann: Perso
 @pytest.mark.case(40)
 async def test_a_setup_holds_the_uri_and_the_key_of_one_seed(ann: Person) -> None:
     login = await ann.sign_in()
-    await begin_totp_enrolment(ann.services, login)
-    setup = await load_totp_setup(ann.services, login)
-    again = await load_totp_setup(ann.services, login)
+    await begin_totp_enrolment(ann.services, ann.browser(), login)
+    setup = await load_totp_setup(ann.services, ann.browser(), login)
+    again = await load_totp_setup(ann.services, ann.browser(), login)
     assert setup is not None
     assert setup == again
     parsed = pyotp.parse_uri(setup.uri.reveal())
@@ -72,7 +72,7 @@ async def test_a_second_app_is_refused_at_the_beginning_and_at_the_end(world: Wo
     await ann.prove_code(purpose=Purpose.DEVICES)
     elsewhere.world.now += 30
     login = await ann.login()
-    for attempt in (begin_totp_enrolment(ann.services, login), load_totp_setup(ann.services, login), ann.confirm_app()):
+    for attempt in (begin_totp_enrolment(ann.services, ann.browser(), login), load_totp_setup(ann.services, ann.browser(), login), ann.confirm_app()):
         with pytest.raises(Conflict) as refused:
             await attempt
         assert refused.value.reason is Reason.ALREADY_ENROLLED
@@ -86,10 +86,10 @@ async def test_a_setup_never_shows_an_enrolled_seed(world: World, ann: Person) -
     await ann.enrol_app()
     world.now += 30
     with pytest.raises(Forbidden):
-        await load_totp_setup(ann.services, await ann.login())
+        await load_totp_setup(ann.services, ann.browser(), await ann.login())
     await ann.prove_code(purpose=Purpose.DEVICES)
     await remove_authenticator(ann.services, ann.browser(), await ann.login(), (await authenticators(ann))[Method.TOTP])
-    assert await load_totp_setup(ann.services, await ann.login()) is None
+    assert await load_totp_setup(ann.services, ann.browser(), await ann.login()) is None
 
 
 @pytest.mark.case(40)
@@ -101,7 +101,7 @@ async def test_a_pending_seed_lives_ten_minutes(world: World, ann: Person, age_s
     if good:
         await ann.confirm_app()
         return
-    assert await load_totp_setup(ann.services, login) is None
+    assert await load_totp_setup(ann.services, ann.browser(), login) is None
     with pytest.raises(ProofRejected) as refused:
         await ann.confirm_app()
     assert refused.value.reason is Reason.EXPIRED
@@ -112,9 +112,9 @@ async def test_looking_at_a_setup_does_not_make_it_last_longer(world: World, ann
     login = await ann.sign_in()
     await ann.set_up_app()
     world.now += 599
-    assert await load_totp_setup(ann.services, login) is not None
+    assert await load_totp_setup(ann.services, ann.browser(), login) is not None
     world.now += 1
-    assert await load_totp_setup(ann.services, login) is None
+    assert await load_totp_setup(ann.services, ann.browser(), login) is None
 
 
 @pytest.mark.case(40)
@@ -123,12 +123,12 @@ async def test_a_pending_seed_belongs_to_one_session(ann: Person) -> None:
     await ann.set_up_app()
     elsewhere = ann.at_another_browser()
     await elsewhere.sign_in()
-    assert await load_totp_setup(ann.services, await elsewhere.login()) is None
+    assert await load_totp_setup(ann.services, ann.browser(), await elsewhere.login()) is None
     with pytest.raises(ProofRejected) as refused:
         await elsewhere.confirm_app()
     assert refused.value.reason is Reason.EXPIRED
     await ann.sign_in()
-    assert await load_totp_setup(ann.services, await ann.login()) is None
+    assert await load_totp_setup(ann.services, ann.browser(), await ann.login()) is None
 
 
 @pytest.mark.case(41)
@@ -146,7 +146,7 @@ async def test_a_pending_seed_is_sealed_in_the_live_store(world: World, ann: Per
     assert sealed is not None
     await world.live.save(Kind.PENDING_TOTP, other.id, sealed, ttl_s=600)
     with pytest.raises(Exception, match="does not open"):
-        await load_totp_setup(world.services, other)
+        await load_totp_setup(world.services, ben.browser(), other)
 
 
 @pytest.mark.case(36)
@@ -213,7 +213,7 @@ async def test_a_first_enrolment_begun_before_the_first_one_was_finished_is_refu
     await ann.sign_in()
     eve = Person(world, address="203.0.113.66")
     login = await eve.sign_in()
-    options, ceremony = await begin_registration(world.services, login, method=Method.SECURITY_KEY)
+    options, ceremony = await begin_registration(world.services, eve.browser(), login, method=Method.SECURITY_KEY)
     await ann.enrol_app()
     with pytest.raises(Forbidden) as refused:
         await complete_registration(
@@ -233,14 +233,14 @@ async def test_a_method_that_the_organization_does_not_allow_is_not_enrolled(
 ) -> None:
     login = await ann.sign_in()
     await ann.set_up_app()
-    _, ceremony = await begin_registration(world.services, login, method=Method.SECURITY_KEY)
+    _, ceremony = await begin_registration(world.services, ann.browser(), login, method=Method.SECURITY_KEY)
     world.set_mfa(*[other for other in Method if other is not method])
     attempts: list[Callable[[], Awaitable[object]]] = [
-        lambda: begin_totp_enrolment(world.services, login),
+        lambda: begin_totp_enrolment(world.services, ann.browser(), login),
         ann.confirm_app,
     ]
     if method is not Method.TOTP:
-        attempts = [lambda: begin_registration(world.services, login, method=method)]
+        attempts = [lambda: begin_registration(world.services, ann.browser(), login, method=method)]
     if method is Method.SECURITY_KEY:
         attempts.append(
             lambda: complete_registration(
@@ -281,7 +281,7 @@ async def test_an_empty_or_overlong_credential_id_is_not_registered(ann: Person,
 
 async def register(person: Person, lies: Lies) -> None:
     login = await person.login()
-    options, ceremony = await begin_registration(person.services, login, method=Method.SECURITY_KEY)
+    options, ceremony = await begin_registration(person.services, person.browser(), login, method=Method.SECURITY_KEY)
     response = person.key.register(options, lies)
     await complete_registration(
         person.services, person.browser(login), login, ceremony=ceremony, response=response, name="Key"
@@ -291,7 +291,7 @@ async def register(person: Person, lies: Lies) -> None:
 @pytest.mark.case(44)
 async def test_a_registration_of_another_method_than_was_begun_is_refused(ann: Person) -> None:
     login = await ann.sign_in()
-    options, ceremony = await begin_registration(ann.services, login, method=Method.SECURITY_KEY)
+    options, ceremony = await begin_registration(ann.services, ann.browser(), login, method=Method.SECURITY_KEY)
     with pytest.raises(ProofRejected) as refused:
         await complete_registration(
             ann.services,

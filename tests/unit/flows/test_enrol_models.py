@@ -43,7 +43,7 @@ def hold(person: Person, aaguid: bytes) -> None:
 
 async def enrol(person: Person, attestation: Attestation | None, method: Method = Method.SECURITY_KEY) -> None:
     login = await person.login()
-    options, ceremony = await begin_registration(person.services, login, method=method)
+    options, ceremony = await begin_registration(person.services, person.browser(), login, method=method)
     lies = Lies() if attestation is None else Lies(attestation=attestation)
     response = person.device(method).register(options, lies)
     browser = person.browser(login)
@@ -65,7 +65,7 @@ async def test_attestation_is_asked_for_only_where_models_are_required(world: Wo
     for required, asked in (((), "none"), ((A,), "direct")):
         if required:
             require(world, *required)
-        options, _ = await begin_registration(ann.services, await ann.login(), method=Method.SECURITY_KEY)
+        options, _ = await begin_registration(ann.services, ann.browser(), await ann.login(), method=Method.SECURITY_KEY)
         assert options["attestation"] == asked
 
 
@@ -114,7 +114,7 @@ async def test_a_model_that_was_revoked_meanwhile_is_refused(world: World, liste
 
 async def test_a_list_that_changed_between_beginning_and_end_counts_at_the_end(world: World, listed: Person) -> None:
     login = await listed.login()
-    options, ceremony = await begin_registration(listed.services, login, method=Method.SECURITY_KEY)
+    options, ceremony = await begin_registration(listed.services, listed.browser(), login, method=Method.SECURITY_KEY)
     response = listed.key.register(options, Lies(attestation=ACME.attestation(A)))
     require(world, B)
     with pytest.raises(ProofRejected, match="not in the list"):

@@ -55,11 +55,11 @@ async def remove(person: Person) -> None:
 
 
 async def begin_app(person: Person) -> None:
-    await begin_totp_enrolment(person.services, await person.login())
+    await begin_totp_enrolment(person.services, person.browser(), await person.login())
 
 
 async def show_app(person: Person) -> object:
-    return await load_totp_setup(person.services, await person.login())
+    return await load_totp_setup(person.services, person.browser(), await person.login())
 
 
 async def finish_app(person: Person) -> object:
@@ -68,11 +68,11 @@ async def finish_app(person: Person) -> object:
 
 
 async def begin_key(person: Person) -> object:
-    return await begin_registration(person.services, await person.login(), method=Method.SECURITY_KEY)
+    return await begin_registration(person.services, person.browser(), await person.login(), method=Method.SECURITY_KEY)
 
 
 async def begin_reader(person: Person) -> object:
-    return await begin_registration(person.services, await person.login(), method=Method.BIOMETRICS)
+    return await begin_registration(person.services, person.browser(), await person.login(), method=Method.BIOMETRICS)
 
 
 CHANGES: dict[str, Change] = {
@@ -119,7 +119,7 @@ async def test_enrolling_the_first_authenticator_opens_no_window(ann: Person, ch
 async def test_a_registration_begun_inside_the_window_is_not_finished_outside(world: World, keyed: Person) -> None:
     await keyed.prove(purpose=Purpose.DEVICES)
     login = await keyed.login()
-    options, ceremony = await begin_registration(world.services, login, method=Method.BIOMETRICS)
+    options, ceremony = await begin_registration(world.services, keyed.browser(), login, method=Method.BIOMETRICS)
     response = keyed.reader.register(options)
 
     async def finish(person: Person) -> object:
@@ -144,7 +144,7 @@ async def test_a_seed_that_waits_from_inside_the_window_is_not_confirmed_outside
 @pytest.mark.case(77)
 async def test_a_replayed_begin_of_a_finished_registration_is_refused(world: World, ann: Person) -> None:
     login = await ann.sign_in()
-    options, ceremony = await begin_registration(world.services, login, method=Method.SECURITY_KEY)
+    options, ceremony = await begin_registration(world.services, ann.browser(), login, method=Method.SECURITY_KEY)
     response = ann.key.register(options)
 
     async def finish() -> None:
@@ -166,7 +166,7 @@ async def test_a_replayed_begin_of_a_finished_registration_is_refused(world: Wor
 async def test_a_challenge_for_logging_in_registers_nothing(world: World, keyed: Person, begun_for: Purpose) -> None:
     await keyed.prove(purpose=Purpose.DEVICES)
     login = await keyed.login()
-    options, _ = await begin_registration(world.services, login, method=Method.BIOMETRICS)
+    options, _ = await begin_registration(world.services, keyed.browser(), login, method=Method.BIOMETRICS)
     request, ceremony = await begin_assertion(world.services, login, method=Method.SECURITY_KEY, purpose=begun_for)
     response = keyed.reader.register({**options, "challenge": request["challenge"]})
     with pytest.raises(ProofRejected) as refused:
@@ -283,7 +283,7 @@ async def test_a_new_login_in_the_same_browser_finds_the_window_closed(keyed: Pe
 @pytest.mark.case(81)
 async def test_a_registration_finished_by_another_person_is_refused(world: World, ann: Person) -> None:
     login = await ann.sign_in()
-    options, ceremony = await begin_registration(world.services, login, method=Method.SECURITY_KEY)
+    options, ceremony = await begin_registration(world.services, ann.browser(), login, method=Method.SECURITY_KEY)
     response = ann.key.register(options)
     ben = Person(world, email=BEN)
     theirs = await ben.sign_in()
@@ -305,7 +305,7 @@ async def test_a_key_that_was_made_with_another_persons_handle_proves_nothing_wi
     ben = Person(world, email=BEN)
     theirs = (await ben.sign_in()).person_id
     login = await ann.sign_in()
-    options, ceremony = await begin_registration(world.services, login, method=Method.SECURITY_KEY)
+    options, ceremony = await begin_registration(world.services, ann.browser(), login, method=Method.SECURITY_KEY)
     response = ann.key.register(options)
     enrolled = await complete_registration(
         world.services, ann.browser(login), login, ceremony=ceremony, response=response, name="Key"

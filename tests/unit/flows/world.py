@@ -238,8 +238,8 @@ class Person:
     async def set_up_app(self) -> None:
         """Begin to enrol the authenticator app and scan the code."""
         login = await self.login()
-        await begin_totp_enrolment(self.services, login)
-        setup = await load_totp_setup(self.services, login)
+        await begin_totp_enrolment(self.services, self.browser(), login)
+        setup = await load_totp_setup(self.services, self.browser(), login)
         assert setup is not None
         self.app = pyotp.TOTP(setup.key.reveal().replace(" ", ""))
 
@@ -258,7 +258,7 @@ class Person:
 
     async def enrol(self, method: Method = Method.SECURITY_KEY, name: object = "Key") -> Login:
         login = await self.login()
-        options, ceremony = await begin_registration(self.services, login, method=method)
+        options, ceremony = await begin_registration(self.services, self.browser(), login, method=method)
         response = self.device(method).register(options)
         return self.take(
             await complete_registration(

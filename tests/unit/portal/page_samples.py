@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from secondgate.model.organization import Method
 from secondgate.model.secret import Secret
-from secondgate.portal import pages
+from secondgate.portal import enrolment_pages, pages
 
 AT = 1_750_248_300  # 18 June 2025, 12:05 UTC
 SETUP_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -25,14 +25,19 @@ def samples(
     known = pages.Frame(organization=organization, email=email, csrf_token="c" * 43, request="r" * 43)
     unknown = replace(known, email="")
     links = {method: pages.MethodLink(method, f"/challenge?method={method}") for method in Method}
-    offers = tuple(pages.MethodOffer(method) for method in Method)
+    offers = tuple(enrolment_pages.MethodOffer(method) for method in Method)
     providers = (pages.Choice(f"{application} staff", "/login/a"), pages.Choice("Partners", "/login/b"))
     rows = (
         pages.DeviceRow("My phone", Method.TOTP, AT - 9_000_000, AT, "/account/devices/1/name", "/account/devices/1"),
         pages.DeviceRow(device, Method.SECURITY_KEY, AT, None, "/account/devices/2/name", "/account/devices/2"),
         pages.DeviceRow("Work laptop", Method.BIOMETRICS, AT, AT, "/account/devices/3/name", "/account/devices/3"),
     )
-    totp = pages.EnrolTotpPage(action="/AddMfaDevice/totp", uri=Secret(URI), setup_key=Secret(SETUP_KEY), frame=known)
+    totp = enrolment_pages.EnrolTotpPage(
+        action="/AddMfaDevice/totp", uri=Secret(URI), setup_key=Secret(SETUP_KEY), frame=known
+    )
+    lost = enrolment_pages.PassPage(
+        action="/pass", reason=enrolment_pages.PassReason.LOST, back_url="/challenge?purpose=devices", frame=known
+    )
     message = pages.MessagePage(kind=pages.MessageKind.ERROR, reference="8f2c-41d7", frame=known)
     all_pages: dict[str, pages.Page] = {
         "login-pin": pages.LoginPage(application=application, pin_action="/login/pin", frame=unknown),
@@ -63,6 +68,7 @@ def samples(
             options_url="/challenge/options",
             finish_url="/challenge/finish",
             provider=pages.Choice("Corporate", "/login/corporate?fresh=1"),
+            pass_url="/pass",
             frame=known,
         ),
         "challenge-biometrics": pages.ChallengePage(
@@ -72,35 +78,53 @@ def samples(
             finish_url="/challenge/finish",
             frame=known,
         ),
-        "add-device": pages.AddDevicePage(
+        "add-device": enrolment_pages.AddDevicePage(
             action="/AddMfaDevice",
             offers=offers,
             application=application,
             provider=pages.Choice("Corporate", "/login/corporate?fresh=1"),
             frame=known,
         ),
-        "add-device-another": pages.AddDevicePage(
+        "add-device-another": enrolment_pages.AddDevicePage(
             action="/AddMfaDevice",
             offers=(
-                pages.MethodOffer(Method.TOTP, "You have set one up already. Remove it first to use another app."),
+                enrolment_pages.MethodOffer(
+                    Method.TOTP, "You have set one up already. Remove it first to use another app."
+                ),
                 *offers[1:],
             ),
             verify_first=True,
             cancel_url="/account/devices",
             frame=known,
         ),
+        "add-device-with-pass": enrolment_pages.AddDevicePage(
+            action="/AddMfaDevice",
+            offers=(
+                enrolment_pages.MethodOffer(
+                    Method.TOTP, "You have one already.", pages.Choice("Remove it first", "/account/devices/1/remove")
+                ),
+                *offers[1:],
+            ),
+            pass_until=AT + 600,
+            application=application,
+            frame=known,
+        ),
+        "pass-lost": lost,
+        "pass-wrong": replace(lost, error="That pass is not right, or it is no longer valid.", back_url=""),
+        "pass-first": replace(lost, reason=enrolment_pages.PassReason.FIRST, application=application),
+        "pass-network": replace(lost, reason=enrolment_pages.PassReason.NETWORK, application=application),
         "enrol-totp": totp,
         "enrol-totp-wrong": replace(
             totp, error="This code is not right. Wait for the next one and enter it.", back_url="/AddMfaDevice"
         ),
-        "enrol-key": pages.EnrolWebauthnPage(
+        "enrol-key": enrolment_pages.EnrolWebauthnPage(
             method=Method.SECURITY_KEY,
             back_url="/AddMfaDevice",
             options_url="/challenge/options",
             finish_url="/challenge/finish",
             frame=known,
         ),
-        "enrol-biometrics": pages.EnrolWebauthnPage(
+        "enrol-biometrics": enrolment_pages.EnrolWebauthnPage(
             method=Method.BIOMETRICS, options_url="/challenge/options", finish_url="/challenge/finish", frame=known
         ),
         "devices": pages.DevicesPage(devices=rows, add_url="/AddMfaDevice", window_until=AT + 600, frame=known),
