@@ -7,7 +7,9 @@ from typing import Any
 
 from secondgate.access.introspection import secret_keys
 from secondgate.access.shapes import IdentityProviderConfigShape, IdentityProviderShape
+from secondgate.admin.calls import Json
 from secondgate.admin.objects import Resource, base_answer, replaced
+from secondgate.admin.schemas import request_schema
 from secondgate.administration.documents import Documents
 from secondgate.model.access_object import AccessObject, ObjectKind
 from secondgate.model.api_token import Permission
@@ -32,6 +34,12 @@ def _merged(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, 
     return merged
 
 
+def _shown_config() -> Json:
+    schema = request_schema(IdentityProviderConfigShape)
+    properties = {name: one for name, one in schema["properties"].items() if name not in _SECRETS}
+    return {**schema, "properties": properties}
+
+
 IDENTITY_PROVIDERS = Resource(
     kind=ObjectKind.IDENTITY_PROVIDER,
     path="/accounts/{account_id}/access/identity_providers",
@@ -40,6 +48,7 @@ IDENTITY_PROVIDERS = Resource(
     reading=Permission.ORGANIZATIONS_READ,
     writing=Permission.ORGANIZATIONS_WRITE,
     answer=_answer,
+    extra={"config": _shown_config()},
     merge=_merged,
 )
 CALLS = IDENTITY_PROVIDERS.calls()
