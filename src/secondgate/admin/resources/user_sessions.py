@@ -19,6 +19,8 @@ from secondgate.model.session import ApplicationSession, Login
 _SESSIONS = f"{users.ONE}/active_sessions"
 _SESSION = f"{_SESSIONS}/{{nonce}}"
 _NEITHER = {"is_gateway": False, "is_warp": False}
+_TOLD = {"app_name": "application_name", "app_uid": "application", "reason": "reason"}
+"""What failed logins tell of the details in the audit log, where they are there."""
 
 
 async def list_active(request: ApiRequest) -> Listed:
@@ -146,10 +148,9 @@ def _failed(person: Person, event: AuditEvent) -> dict[str, Any]:
         "user_uuid": person.id,
         "ip_address": event.address,
         "action": event.action,
-        **({"app_name": detail["application"]} if detail.get("application") else {}),
-        **({"reason": detail["reason"]} if detail.get("reason") else {}),
     }
-    return {"metadata": metadata}
+    told = {shown: detail.get(name, "") for shown, name in _TOLD.items()}
+    return {"metadata": {**metadata, **{shown: text for shown, text in told.items() if text}}}
 
 
 _TEXT: Json = {"type": "string"}
