@@ -26,6 +26,7 @@ from secondgate.admin.server import make_admin
 from secondgate.administration.managed import ManagedAccess
 from secondgate.config import ListenAddress, Settings
 from secondgate.errors import StartRefused
+from secondgate.flows.keys import rotate_keys_when_due
 from secondgate.flows.machines import KnownServiceTokens
 from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
@@ -55,6 +56,8 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
+ROTATION_LOOKED_AT_EVERY_S = 60.0
+"""How often it is asked whether the signing key has to be replaced."""
 MANAGED_EVERY_S = 1.0
 """How often it is asked whether another replica changed managed objects."""
 MAX_FIELD_BYTES = 128 * 1024
@@ -162,6 +165,9 @@ async def serve(
         opened = open_services(settings, clock=clock, managed=managed, file=file)
         services = await stack.enter_async_context(opened)
         await stack.enter_async_context(kept_fresh(services))
+        await stack.enter_async_context(
+            repeated(lambda: rotate_keys_when_due(services), every_s=ROTATION_LOOKED_AT_EVERY_S)
+        )
         await stack.enter_async_context(repeated(managed.refresh, every_s=MANAGED_EVERY_S))
         services.jwts.renew_keys()
         if config is not None:
@@ -299,9 +305,13 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
 
 async def _key_ring(settings: Settings, opened: Opened, *, now: int) -> KeyRing:
     """Load the signing keys; at the first start one is made, and when the algorithm changed."""
-    keys = await opened.durable.list_signing_keys()
-    if not keys or keys[0].algorithm is not settings.signing_algorithm:
-        key = new_signing_key(settings.signing_algorithm, now=now, name=settings.portal_host, random_bytes=os.urandom)
-        await opened.durable.add_signing_key(key)
+    while True:
+        rotation = await opened.durable.load_key_rotation()
         keys = await opened.durable.list_signing_keys()
-    return KeyRing(keys)
+        if keys and keys[0].algorithm is settings.signing_algorithm:
+            return KeyRing(keys)
+        made_at = max(now, keys[0].created_at + 1) if keys else now
+        key = new_signing_key(
+            settings.signing_algorithm, now=made_at, name=settings.portal_host, random_bytes=os.urandom
+        )
+        await opened.durable.add_signing_key(key, expected_version=rotation.version)

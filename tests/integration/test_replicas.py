@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -16,9 +15,9 @@ import pyotp
 import pytest
 from redis.asyncio import Redis
 
+from secondgate.flows.keys import DAY_S, DEFAULT_INTERVAL_DAYS, rotate_keys, rotate_keys_when_due
 from secondgate.flows.refresh import refresh
-from secondgate.model.keys import SigningAlgorithm
-from secondgate.protocol.jwt import new_signing_key
+from secondgate.protocol.jwt import SPREAD_S
 from tests.web.browser import FORM, Browser, Person
 from tests.web.site import DIALECTS, NAVIGATION, PORTAL, Site, open_site
 from tests.web.wire import Answer
@@ -144,15 +143,29 @@ async def test_a_deleted_authenticator_ends_its_sessions_at_the_other_replica(re
 
 
 @pytest.mark.case(90)
-async def test_a_key_that_one_replica_made_is_learned_by_the_other(replicas: Replicas) -> None:
+async def test_a_key_that_one_replica_made_is_learned_by_the_other_before_it_signs(replicas: Replicas) -> None:
     one, two = replicas
-    made = new_signing_key(SigningAlgorithm.RS256, now=int(one.clock.now) + 1, name="new", random_bytes=os.urandom)
-    await one.services.durable.add_signing_key(made)
-    await refresh(one.services)
+    before = one.services.keys.kids[0]
+    await rotate_keys(one.services, actor="test")
+    made = one.services.keys.kids[0]
+    assert (one.services.keys.kids, two.services.keys.kids) == ((made, before), (before,))
     fay = Person(one, "fay@example.com")
     await fay.log_in_with_totp(WIKI)
     cookie = fay.session("wiki.example.com")
-    assert await statuses(one, cookie) == {200}
-    assert 200 not in await statuses(two, cookie)
+    assert await statuses(one, cookie) == await statuses(two, cookie) == {200}
     await refresh(two.services)
-    assert await statuses(two, cookie) == {200}
+    two.clock.now = one.clock.now = one.clock.now + SPREAD_S + 1
+    gus = Person(one, "gus@example.com")
+    await gus.log_in_with_totp(WIKI)
+    later = gus.session("wiki.example.com")
+    for session in (cookie, later):
+        assert await statuses(one, session) == await statuses(two, session) == {200}
+
+
+@pytest.mark.case(90)
+async def test_of_two_replicas_that_rotate_keys_when_it_is_time_one_does_it(replicas: Replicas) -> None:
+    one, two = replicas
+    two.clock.now = one.clock.now = one.clock.now + DEFAULT_INTERVAL_DAYS * DAY_S
+    done = await asyncio.gather(*(rotate_keys_when_due(replica.services) for replica in (one, two) * 3))
+    assert sum(done) == 1
+    assert len(await one.services.durable.list_signing_keys()) == 2

@@ -62,7 +62,7 @@ class KnownServiceTokens:
         token = self._by_client_id.get(presented.client_id)
         presented_hash = token_hash(presented.secret.reveal()).encode()
         expected_hashes = token.secret_hashes_at(now) if token else (_NOBODYS_HASH,)
-        is_right = any([hmac.compare_digest(presented_hash, expected.encode()) for expected in expected_hashes])
+        is_right = any(hmac.compare_digest(presented_hash, expected.encode()) for expected in expected_hashes)
         if token is None or not is_right or not token.is_valid_at(now):
             return None
         self._seen[token.id] = now

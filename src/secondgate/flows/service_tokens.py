@@ -11,6 +11,7 @@ import unicodedata
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from secondgate.errors import Conflict, Malformed, NotFound, Reason
 from secondgate.flows.services import Services
@@ -208,5 +209,5 @@ def _expiry(duration_s: int | None, now: int) -> int | None:
     return None if duration_s is None else now + duration_s
 
 
-async def _audit(services: Services, action: str, token: ServiceToken, actor: Who, **detail: str) -> None:
+async def _audit(services: Services, action: str, token: ServiceToken, actor: Who, **detail: Any) -> None:  # noqa: ANN401 - text
     await services.audit(action, actor=actor, id=token.id, name=token.name, client_id=token.client_id, **detail)

@@ -39,6 +39,8 @@ CERTIFICATE_DAYS = 3650
 MAX_COMMON_NAME_CHARS = 64
 LOGIN_REQUEST_LIFE_S = 600
 EVALUATION_LIFE_S = 60
+SPREAD_S = 15
+"""How long a new key is published, in seconds, before it signs: every replica has read it by then."""
 _JWS = jwt.PyJWS()
 
 PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
@@ -105,7 +107,7 @@ def new_signing_key(
 
 
 class KeyRing:
-    """The signing keys, the newest first: signs with the first, verifies with any."""
+    """The signing keys, the newest first: signs with the newest that every replica knows, verifies with any."""
 
     def __init__(self, keys: Sequence[SigningKey]) -> None:
         """Take these keys; raises as `replace`."""
@@ -120,7 +122,7 @@ class KeyRing:
         if not keys or len(known) != len(keys):
             raise ValueError("a key ring needs at least one key, and each of them once")
         private = {key.kid: _load(key) for key in keys}
-        self._keys, self._private, self._signing = known, private, keys[0]
+        self._keys, self._private = known, private
 
     @property
     def kids(self) -> tuple[str, ...]:
@@ -128,12 +130,14 @@ class KeyRing:
         return tuple(self._keys)
 
     def sign(self, kind: TokenKind, claims: Mapping[str, object]) -> str:
-        """Sign claims with the newest key.
+        """Sign claims with the newest key that was made SPREAD_S before `iat`; without one, with the oldest.
+
+        Other replicas know a new key when they look next: what it signed before that would be refused there.
 
         Raises ValueError for claims that `verify` would refuse: a required one missing, a life too long, and for a
         token over 16 KiB.
         """
-        key = self._signing
+        key = self._signing_key(claims.get("iat"))
         token = jwt.encode(
             dict(claims),
             self._private[key.kid],
@@ -186,6 +190,11 @@ class KeyRing:
     def certificates(self) -> list[dict[str, str]]:
         """Give the certificates in PEM with their keys' ids."""
         return [{"kid": key.kid, "cert": key.certificate} for key in self._keys.values()]
+
+    def _signing_key(self, at: object) -> SigningKey:
+        keys = tuple(self._keys.values())
+        known = (key for key in keys if isinstance(at, int) and key.created_at + SPREAD_S <= at)
+        return next(known, keys[-1])
 
     def _jwk(self, key: SigningKey) -> dict[str, object]:
         private = self._private[key.kid]

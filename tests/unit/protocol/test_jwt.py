@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from secondgate.errors import Reason, TokenRejected
 from secondgate.model.keys import SigningAlgorithm, SigningKey
 from secondgate.model.secret import Secret
-from secondgate.protocol.jwt import RULES, KeyRing, TokenKind, new_signing_key
+from secondgate.protocol.jwt import RULES, SPREAD_S, KeyRing, TokenKind, new_signing_key
 
 NOW = 1_700_000_000
 ISSUER = "https://mfa.example.com"
@@ -304,14 +304,15 @@ def test_keys_are_replaced_whole_or_not_at_all() -> None:
     assert verify(token, ring=ring) == claims_of()
     ring.replace([RS256, ES256])
     assert ring.kids == (RS256.kid, ES256.kid)
-    assert jwt.get_unverified_header(ring.sign(TokenKind.SESSION, claims_of()))["kid"] == RS256.kid
+    later = claims_of(iat=NOW + SPREAD_S)
+    assert jwt.get_unverified_header(ring.sign(TokenKind.SESSION, later))["kid"] == RS256.kid
     assert verify(token, ring=ring) == claims_of()
 
 
 @pytest.mark.case(90)
 def test_the_newest_key_signs_and_the_older_ones_still_verify() -> None:
     old_token = KeyRing([ES256]).sign(TokenKind.SESSION, claims_of())
-    ring = KeyRing([RS256, ES256])
+    ring = KeyRing([replace(RS256, created_at=NOW - SPREAD_S), ES256])
     new_token = ring.sign(TokenKind.SESSION, claims_of())
     assert jwt.get_unverified_header(new_token)["kid"] == RS256.kid
     assert verify(old_token, ring=ring) == verify(new_token, ring=ring) == claims_of()
