@@ -31,8 +31,7 @@ class MemoryAdministration:
         self.revocations: dict[str, int] = {}
 
     async def append_event(self, event: AuditEvent) -> None:
-        check_text(event.id, event.action, event.actor, event.actor_id, event.person_id, event.address)
-        check_text(event.factor.method, event.factor.authenticator_id)
+        _check_event(event)
         self.sequence += 1
         self.events.append(replace(event, sequence=self.sequence))
 
@@ -128,6 +127,8 @@ class MemoryAdministration:
         written = [replace(one, document=json.loads(json.dumps(one.document))) for one in saved]
         if expected_version != self.access_version:
             return False
+        if event is not None:
+            _check_event(event)
         self.access_version += 1
         for place in deleted:
             self.access_objects.pop(place, None)
@@ -180,3 +181,8 @@ class MemoryAdministration:
     async def delete_api_token(self, token_id: str) -> bool:
         check_text(token_id)
         return self.api_tokens.pop(token_id, None) is not None
+
+
+def _check_event(event: AuditEvent) -> None:
+    check_text(event.id, event.action, event.actor, event.actor_id, event.person_id, event.address)
+    check_text(event.factor.method, event.factor.authenticator_id)

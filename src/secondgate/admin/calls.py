@@ -37,6 +37,14 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a list that nobody counts. `cursor` asks for the next part; it is empty where there is none."""
+
+    items: Sequence[object]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Paging:
     """Which page of a list is asked for, the first being 1, and how many items stand on one."""
 
@@ -127,7 +135,8 @@ Handler = Callable[[ApiRequest], Awaitable[object]]
 class Call:
     """One call. `path` stands under `/client/v4`; `permission` None: any valid token will do.
 
-    `or_permission` is another one that is as good, for this call alone.
+    `or_permission` is another one that is as good, for this call alone. `needed` are the parameters of the query that
+    must be there. A list with `has_cursor` is given as a Chunk.
     """
 
     method: str
@@ -142,6 +151,8 @@ class Call:
     is_list: bool = False
     status: int = 200
     or_permission: Permission | None = None
+    needed: tuple[str, ...] = ()
+    has_cursor: bool = False
 
     @property
     def permissions(self) -> tuple[Permission, ...]:

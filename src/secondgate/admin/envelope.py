@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -49,7 +49,7 @@ class ApiError:
         return {"code": self.code, "message": self.message, **source}
 
 
-def success(result: object, *, info: dict[str, int] | None = None, status: int = 200) -> web.Response:
+def success(result: object, *, info: Mapping[str, object] | None = None, status: int = 200) -> web.Response:
     """Answer with a result; `info` tells where a page stands in a list."""
     envelope = {"success": True, "errors": [], "messages": [], "result": result}
     return _answer(status, {**envelope, **({"result_info": info} if info else {})})

@@ -38,6 +38,15 @@ _INFO: Json = {
         name: {"type": "integer", "minimum": 0} for name in ("page", "per_page", "count", "total_count", "total_pages")
     },
 }
+_CURSOR_INFO: Json = {
+    "type": "object",
+    "required": ["count"],
+    "properties": {
+        "count": {"type": "integer", "minimum": 0},
+        "cursor": {"type": "string"},
+        "cursors": {"type": "object", "required": ["after"], "properties": {"after": {"type": "string"}}},
+    },
+}
 _REFUSALS = {
     "400": "Something sent is not of the form asked for, or makes no sense",
     "403": "The token is not valid, lacks the permission, or is of another account",
@@ -83,8 +92,11 @@ def _operation(call: Call) -> dict[str, Any]:
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": _ID} for name in re.findall(r"\{(\w+)\}", call.path)
     ]
-    query = {**(_PAGE if call.is_list else {}), **call.query}
-    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
+    query = {**(_PAGE if call.is_list and not call.has_cursor else {}), **call.query}
+    parameters += [
+        {"name": name, "in": "query", "schema": schema, **({"required": True} if name in call.needed else {})}
+        for name, schema in query.items()
+    ]
     needed = " or ".join(f"`{one}`" for one in call.permissions)
     permission = f" Needs {needed}." if needed else " Any valid token will do."
     operation: dict[str, Any] = {
@@ -116,7 +128,7 @@ def _success(call: Call) -> Json:
         "result": {"type": "array", "items": call.result} if call.is_list else call.result,
     }
     if call.is_list:
-        properties["result_info"] = _INFO
+        properties["result_info"] = _CURSOR_INFO if call.has_cursor else _INFO
     return {"type": "object", "required": ["success", "errors", "messages", "result"], "properties": properties}
 
 

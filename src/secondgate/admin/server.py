@@ -14,7 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from secondgate.admin.bodies import InvalidBody
-from secondgate.admin.calls import Administration, ApiRequest, Call, Listed
+from secondgate.admin.calls import Administration, ApiRequest, Call, Chunk, Listed
 from secondgate.admin.envelope import (
     ANOTHER_ACCOUNT,
     AUTHENTICATION,
@@ -165,6 +165,9 @@ async def _body(request: web.Request) -> Mapping[str, object]:
 
 
 def _answer(call: Call, asked: ApiRequest, result: object) -> web.Response:
+    if isinstance(result, Chunk):
+        following = {"cursor": result.cursor, "cursors": {"after": result.cursor}} if result.cursor else {}
+        return success(list(result.items), info={"count": len(result.items), **following})
     if not isinstance(result, Listed):
         return success(result, status=call.status)
     if not result.is_paged:
