@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import cloudflare
+import pytest
 
 from secondgate.flows.api_tokens import create_api_token
 from secondgate.model.api_token import Permission
@@ -49,3 +50,13 @@ def errors(caught: BaseException) -> dict[str, str]:
     assert isinstance(caught, cloudflare.APIStatusError)
     assert isinstance(caught.body, dict)
     return {one.get("source", {}).get("pointer", ""): one["message"] for one in caught.body["errors"]}
+
+
+async def refused(
+    work: Callable[..., object], *arguments: object, with_status: int = 400, **fields: object
+) -> dict[str, str]:
+    """Make a call that is refused with a status; gives the pointers of the errors with their messages."""
+    with pytest.raises(cloudflare.APIStatusError) as caught:
+        await run(work, *arguments, **fields)
+    assert caught.value.status_code == with_status
+    return errors(caught.value)

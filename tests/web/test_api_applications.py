@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import cloudflare
 import pytest
 
 from secondgate.access.compile import application_aud
@@ -45,15 +43,6 @@ async def changed(access: Api, account: str, app_id: str, **fields: object) -> A
     return await api.run(access.applications.update, app_id, account_id=account, **body)
 
 
-async def refused(
-    work: Callable[..., object], *arguments: object, status: int = 400, **fields: object
-) -> dict[str, str]:
-    with pytest.raises(cloudflare.APIStatusError) as caught:
-        await api.run(work, *arguments, **fields)
-    assert caught.value.status_code == status
-    return api.errors(caught.value)
-
-
 async def test_an_application_lives_its_whole_life_through_the_official_client(managed: Site, account: str) -> None:
     access = await access_of(managed)
     app = await made(access, account, session_duration="8h", policies=[api.EVERYONE])
@@ -71,7 +60,7 @@ async def test_an_application_lives_its_whole_life_through_the_official_client(m
     listed = await api.listed(access.applications.list, account_id=account)
     assert [one.to_dict() for one in listed] == [renamed.to_dict()]
     assert (await api.run(access.applications.delete, app.aud, account_id=account)).id == app.id
-    await refused(access.applications.get, app.id, account_id=account, status=404)
+    await api.refused(access.applications.get, app.id, account_id=account, with_status=404)
     actions = [event.action for event in await managed.events() if event.action.startswith("applications.")]
     assert actions == ["applications.created", "applications.updated", "applications.deleted"]
 
@@ -93,7 +82,7 @@ async def test_a_list_is_filtered_and_paged_to_its_end(managed: Site, account: s
     for query, numbers in cases:
         found = await api.listed(access.applications.list, account_id=account, **query)
         assert [one.id for one in found] == [apps[number].id for number in numbers], query
-    await refused(access.applications.list, account_id=account, extra_query={"exact": "maybe"})
+    await api.refused(access.applications.list, account_id=account, extra_query={"exact": "maybe"})
 
 
 @pytest.mark.parametrize(
@@ -139,7 +128,7 @@ async def test_documented_fields_are_taken_with_what_is_true_here_and_refused_by
     }
     app = await made(access, account, **true_here)
     assert true_here.items() <= app.to_dict().items()
-    found = await refused(
+    found = await api.refused(
         access.applications.update,
         app.id,
         account_id=account,
@@ -171,7 +160,7 @@ async def test_reusable_policies_are_answered_whole_and_sent_back_as_they_were_r
     assert [one.to_dict() for one in again.policies] == [first, second]
     by_id = await changed(access, account, app.id, policies=[shared.id, {"id": first["id"], "precedence": 9}])
     assert [(one.id, one.precedence) for one in by_id.policies] == [(shared.id, 1), (first["id"], 9)]
-    found = await refused(
+    found = await api.refused(
         access.applications.update,
         app.id,
         account_id=account,
@@ -181,7 +170,7 @@ async def test_reusable_policies_are_answered_whole_and_sent_back_as_they_were_r
     )
     assert list(found) == ["/policies/0/decision"]
     assert f"/access/policies/{shared.id}" in found["/policies/0/decision"]
-    await refused(access.policies.delete, shared.id, account_id=account, status=409)
+    await api.refused(access.policies.delete, shared.id, account_id=account, with_status=409)
     await api.run(access.applications.delete, app.id, account_id=account)
     assert (await api.run(access.policies.get, shared.id, account_id=account)).app_count == 0
 
@@ -207,7 +196,7 @@ async def test_an_applications_own_policies_live_their_whole_life(managed: Site,
     assert (put.name, put.session_duration, put.created_at) == ("second", "1h", second.created_at)
     assert put.updated_at > second.updated_at
     assert (await api.run(policies.get, first.id, app_id=app.id, account_id=account)).to_dict() == first.to_dict()
-    found = await refused(
+    found = await api.refused(
         policies.update,
         second.id,
         app_id=app.id,
@@ -215,7 +204,7 @@ async def test_an_applications_own_policies_live_their_whole_life(managed: Site,
         extra_body={"include": [{"group": {"id": "none"}}], "purpose_justification_required": True},
     )
     assert list(found) == ["/purpose_justification_required"]
-    found = await refused(
+    found = await api.refused(
         policies.create,
         app.id,
         account_id=account,
@@ -223,8 +212,8 @@ async def test_an_applications_own_policies_live_their_whole_life(managed: Site,
     )
     assert list(found) == ["/include/0/group/id"]
     assert (await api.run(policies.delete, first.id, app_id=app.id, account_id=account)).id == first.id
-    await refused(policies.get, first.id, app_id=app.id, account_id=account, status=404)
-    await refused(policies.list, "00000000-0000-0000-0000-000000000000", account_id=account, status=404)
+    await api.refused(policies.get, first.id, app_id=app.id, account_id=account, with_status=404)
+    await api.refused(policies.list, "00000000-0000-0000-0000-000000000000", account_id=account, with_status=404)
 
 
 async def test_a_reusable_policy_is_read_and_never_changed_through_an_application(managed: Site, account: str) -> None:
@@ -233,10 +222,10 @@ async def test_a_reusable_policy_is_read_and_never_changed_through_an_applicatio
     app = await made(access, account, policies=[shared.id])
     policies = access.applications.policies
     assert (await api.run(policies.get, shared.id, app_id=app.id, account_id=account)).name == "all"
-    found = await refused(policies.delete, shared.id, app_id=app.id, account_id=account)
+    found = await api.refused(policies.delete, shared.id, app_id=app.id, account_id=account)
     assert f"/access/policies/{shared.id}" in found["/policy_id"]
     body = {"name": "mine"}
-    await refused(policies.update, shared.id, app_id=app.id, account_id=account, extra_body=body)
+    await api.refused(policies.update, shared.id, app_id=app.id, account_id=account, extra_body=body)
 
 
 @pytest.mark.case(75)
@@ -252,7 +241,7 @@ async def test_mfa_is_not_turned_off_while_anything_overrides_it_and_each_of_the
     wiki = await made(access, account, policies=[{**api.EVERYONE, "mfa_config": {"mfa_disabled": True}}, reusable.id])
     await made(access, account, name="Plain", domain="plain.example.com", policies=[api.EVERYONE])
     organizations = client.zero_trust.organizations
-    found = await refused(
+    found = await api.refused(
         organizations.update,
         account_id=account,
         mfa_config={"allowed_authenticators": []},
@@ -265,7 +254,9 @@ async def test_mfa_is_not_turned_off_while_anything_overrides_it_and_each_of_the
     }
     for name in ("'shared'", "'Vault'", "the policy 'all' of the application 'Wiki'"):
         assert any(name in message for message in found.values()), name
-    withdrawn = await refused(organizations.update, account_id=account, mfa_config={"allowed_authenticators": ["totp"]})
+    withdrawn = await api.refused(
+        organizations.update, account_id=account, mfa_config={"allowed_authenticators": ["totp"]}
+    )
     assert list(withdrawn) == [f"/access/apps/{vault.id}/mfa_config/allowed_authenticators/0"]
     read = await api.run(organizations.list, account_id=account)
     assert read.to_dict()["mfa_config"] == api.ORGANIZATION["mfa_config"]
@@ -284,7 +275,7 @@ async def test_a_floor_lets_nothing_go_below_the_organization(managed: Site, acc
     app = await made(access, account, mfa_config={"mfa_disabled": True}, policies=[api.EVERYONE])
     floor = {"secondgate": {"mfa_floor": True}}
     update = client.zero_trust.organizations.update
-    found = await refused(update, account_id=account, extra_body=floor)
+    found = await api.refused(update, account_id=account, extra_body=floor)
     assert list(found) == [f"/access/apps/{app.id}/mfa_config/mfa_disabled"]
     await changed(access, account, app.id, mfa_config={"session_duration": "12h"})
     after = await api.run(update, account_id=account, extra_body=floor)
@@ -294,7 +285,7 @@ async def test_a_floor_lets_nothing_go_below_the_organization(managed: Site, acc
         ({"session_duration": "13h"}, "/mfa_config/session_duration"),
     ):
         fields: dict[str, Any] = {"type": "self_hosted", "domain": "wiki.example.com", "mfa_config": config}
-        found = await refused(access.applications.update, app.id, account_id=account, **fields)
+        found = await api.refused(access.applications.update, app.id, account_id=account, **fields)
         assert list(found) == [pointer]
     await changed(access, account, app.id, mfa_config={"session_duration": "0m"})
 
@@ -306,9 +297,9 @@ async def test_a_token_reads_changes_and_revokes_only_with_the_permission_for_it
     revoking = await access_of(managed, Permission.APPS_REVOKE)
     fields = {"type": "self_hosted", "domain": "x.example.com"}
     for access in (reading, revoking):
-        await refused(access.applications.create, account_id=account, **fields, status=403)
+        await api.refused(access.applications.create, account_id=account, **fields, with_status=403)
     for access in (reading, writing):
-        await refused(access.applications.revoke_tokens, app.id, account_id=account, status=403)
-    await refused(revoking.applications.get, app.id, account_id=account, status=403)
+        await api.refused(access.applications.revoke_tokens, app.id, account_id=account, with_status=403)
+    await api.refused(revoking.applications.get, app.id, account_id=account, with_status=403)
     await api.run(revoking.applications.revoke_tokens, app.id, account_id=account)
     assert (await api.run(writing.applications.get, app.id, account_id=account)).id == app.id

@@ -17,16 +17,14 @@ from secondgate.cli.opened import email_argument, run_with_services
 from secondgate.cli.output import say, say_json
 from secondgate.config import Settings
 from secondgate.errors import Malformed
+from secondgate.flows.explanation import NO_ADDRESS, load_known
 from secondgate.flows.services import Services
 from secondgate.model.access import Access
-from secondgate.model.amr import identity_provider_mfa
 from secondgate.model.explanation import Explanation, explain
-from secondgate.model.person import Identity, IdentitySource, Person
+from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.policy import Address, Visitor
-from secondgate.model.session import Login, MfaSession
 from secondgate.protocol.forwarded import OriginalRequest, from_auth_request, parse_host
 
-NO_ADDRESS = ip_address("0.0.0.0")  # noqa: S104 - nobody's address, and no listener's
 _URL = re.compile(r"(?:(https?)://)?([^/?#\\:]+)(:[0-9]+)?((?:[/?][^#]*)?)(?:#.*)?", re.IGNORECASE | re.DOTALL)
 
 
@@ -43,7 +41,7 @@ def explain_url(arguments: argparse.Namespace) -> int:
     """Explain; exit code 0 whatever the decision is."""
 
     async def work(services: Services, settings: Settings) -> int:
-        person, identity, mfa, login = await _load_known(services, arguments.email)
+        known = await load_known(services, arguments.email)
         request: OriginalRequest = arguments.url
         address: Address | None = arguments.ip
         access = services.access()
@@ -51,21 +49,21 @@ def explain_url(arguments: argparse.Namespace) -> int:
             access,
             host=request.host,
             path=request.path,
-            visitor=Visitor(address or NO_ADDRESS, identity),
-            mfa=mfa,
+            visitor=Visitor(address or NO_ADDRESS, known.identity),
+            mfa=known.mfa,
             now=services.now(),
         )
         question = Question(
             request=request,
             is_portal=request.host == settings.portal_host,
             email=arguments.email,
-            person=person,
-            identity=identity,
-            identity_provider=_provider_name(services, identity),
+            person=known.person,
+            identity=known.identity,
+            identity_provider=_provider_name(services, known.identity),
             address=address,
-            mfa=mfa,
+            mfa=known.mfa,
             now=services.now(),
-            login=login,
+            login=known.login,
             organization_mfa=access.rulebook.organization.mfa,
             evaluations=_evaluations(access, explanation),
         )
@@ -104,34 +102,6 @@ def _evaluations(access: Access, explanation: Explanation) -> tuple[str, ...]:
     if explanation.application is None:
         return ()
     return tuple(sorted(rule.evaluate_url for rule in access.evaluations[explanation.application.id]))
-
-
-async def _load_known(
-    services: Services, email: str
-) -> tuple[Person | None, Identity, tuple[MfaSession, ...], Login | None]:
-    """Give the person, the identity of the newest login or the likeliest one, the MFA sessions, and that login."""
-    person = await services.durable.load_person_by_email(email)
-    if person is None:
-        return None, _assumed_identity(services, email, ""), (), None
-    logins = await services.sessions.list_logins(person.id)
-    newest = max(logins, key=lambda login: login.at, default=None)
-    existing = {one.id for one in await services.durable.list_authenticators(person.id)}
-    mfa = tuple(
-        session
-        for session in await services.sessions.list_mfa_sessions(person.id)
-        if session.authenticator_id in existing
-    )
-    if newest is not None:
-        mfa += identity_provider_mfa(newest)
-    identity = newest.identity if newest else _assumed_identity(services, email, person.name)
-    return person, identity, mfa, newest
-
-
-def _assumed_identity(services: Services, email: str, name: str) -> Identity:
-    provider = next(iter(services.access().identity_providers), None)
-    if provider is None:
-        return Identity(email, name, source=IdentitySource.HEADERS)
-    return Identity(email, name, source=provider.type, identity_provider_id=provider.id)
 
 
 def _provider_name(services: Services, identity: Identity) -> str:

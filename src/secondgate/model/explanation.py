@@ -8,16 +8,17 @@ explanation is worded is not decided here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from secondgate.model.access import Access
 from secondgate.model.application import AmbiguousPathError, Application
-from secondgate.model.decision import Decision, Evidence, Stage, decide
+from secondgate.model.decision import Decision, Evidence, Refuse, Stage, decide, external_evaluations
 from secondgate.model.organization import Level, MfaRequirement, Organization, effective_mfa
 from secondgate.model.policy import (
     ADDRESS_RULES,
     Criteria,
+    ExternalEvaluation,
     Group,
     Policy,
     PolicyAction,
@@ -97,6 +98,13 @@ def explain(
         return Explanation(None, is_ambiguous=True)
     if application is None:
         return Explanation(None)
+    return explain_application(access, application, visitor=visitor, mfa=mfa, now=now)
+
+
+def explain_application(
+    access: Access, application: Application, *, visitor: Visitor, mfa: tuple[MfaSession, ...], now: int
+) -> Explanation:
+    """Explain one application for one visitor, as `explain` does."""
     rulebook = access.rulebook
     judged = _judge(application, visitor, rulebook.groups)
     deciding = next((one.policy for one in judged if one.decides), None)
@@ -122,6 +130,31 @@ def explain(
         without_mfa=decided(visitor, ()),
         with_newest=decided(visitor, newest) if newest else None,
     )
+
+
+class Prospect(StrEnum):
+    """What somebody can hope for at an application, when all that is asked of them were done."""
+
+    APPROVED = "approved"
+    BLOCKED = "blocked"
+    UNKNOWN = "error"
+
+
+def prospect(access: Access, application: Application, visitor: Visitor, *, now: int) -> Prospect:
+    """Say whether an application would let a visitor in, once they log in and do the MFA it asks for.
+
+    Unknown: it depends on what an external evaluation says, which is asked at a login alone.
+    """
+
+    def is_refused(said_yes: frozenset[ExternalEvaluation]) -> bool:
+        asking = replace(visitor, evaluations=said_yes)
+        decided = decide(access.rulebook, application, asking, Evidence(), stage=Stage.LOGIN, now=now)
+        return isinstance(decided, Refuse)
+
+    refused = {is_refused(said) for said in (frozenset(), external_evaluations(access.rulebook, application))}
+    if len(refused) > 1:
+        return Prospect.UNKNOWN
+    return Prospect.BLOCKED if True in refused else Prospect.APPROVED
 
 
 def newest_browser(mfa: tuple[MfaSession, ...]) -> tuple[MfaSession, ...]:

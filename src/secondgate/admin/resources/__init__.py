@@ -16,6 +16,7 @@ from secondgate.admin.resources import (
     policies,
     policy_checks,
     policy_tests,
+    temporary_passes,
     user_sessions,
     users,
 )
@@ -35,4 +36,5 @@ CALLS: tuple[Call, ...] = (
     *users.CALLS,
     *user_sessions.CALLS,
     *authenticators.CALLS,
+    *temporary_passes.CALLS,
 )

@@ -106,7 +106,6 @@ class _Applications(Resource):
         await request.services.audit(
             "application.tokens_revoked",
             actor=request.actor,
-            address=request.address,
             id=one.id,
             name=str(one.document.get("name", "")),
         )

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     LOGOUT_STATE = "logout-state"
     HAND_OVER = "hand-over"
     EVALUATIONS = "evaluations"
+    POLICY_TEST = "policy-test"
     USED = "used"
     COUNTER = "counter"
 
