@@ -14,7 +14,19 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from secondgate import __version__
-from secondgate.cli import check, demo, devices, explain, migrate, schema, serve, service_tokens, sessions, users
+from secondgate.cli import (
+    check,
+    demo,
+    devices,
+    explain,
+    migrate,
+    passes,
+    schema,
+    serve,
+    service_tokens,
+    sessions,
+    users,
+)
 from secondgate.cli.exits import BAD_CONFIGURATION, DONE, FAILED, INTERRUPTED
 from secondgate.cli.output import complain
 from secondgate.errors import InvalidConfiguration, SecondgateError
@@ -26,6 +38,7 @@ COMMAND_GROUPS: tuple[ModuleType, ...] = (
     explain,
     users,
     devices,
+    passes,
     sessions,
     service_tokens,
     migrate,
