@@ -136,3 +136,30 @@ async def test_what_is_read_is_of_one_moment_while_others_write(replicas: tuple[
 
     _, readings = await asyncio.gather(write(), read())
     assert readings
+
+
+async def test_revocations_are_counted_by_application_and_are_a_change(durable: DurableStore) -> None:
+    await durable.replace_access_objects(expected_version=0, saved=[group()])
+    for application_id in ("wiki", "shop", "wiki"):
+        await durable.revoke_application(application_id)
+    assert await durable.load_access_version() == 4
+    assert await durable.load_access_objects() == StoredAccess(4, (group(),), {"wiki": 2, "shop": 1})
+    assert not await durable.replace_access_objects(expected_version=1, deleted=[(ObjectKind.GROUP, "a")])
+
+
+async def test_of_many_revocations_and_changes_at_once_none_is_lost(
+    replicas: tuple[DurableStore, DurableStore],
+) -> None:
+    async def change(number: int) -> None:
+        store = replicas[number % 2]
+        while not await store.replace_access_objects(
+            expected_version=await store.load_access_version(), saved=[group(str(number))]
+        ):
+            pass
+
+    await asyncio.gather(
+        *(replicas[number % 2].revoke_application("wiki") for number in range(20)), *map(change, range(10))
+    )
+    stored = await replicas[1].load_access_objects()
+    assert (stored.version, stored.revocations) == (30, {"wiki": 20})
+    assert len(stored.objects) == 10

@@ -59,7 +59,7 @@ def test_a_calls_parameters_body_answer_and_refusals_are_described(call: Call) -
     in_query = {one["name"] for one in described["parameters"] if one["in"] == "query"}
     assert in_path == set(re.findall(r"\{(\w+)\}", call.path))
     assert set(call.query) <= in_query
-    assert {"page", "per_page"} <= in_query or not call.is_list
+    assert ({"cursor"} if call.has_cursor else {"page", "per_page"}) <= in_query or not call.is_list
     assert ("requestBody" in described) == (call.body is not None)
     for permission in call.permissions:
         assert permission.value in described["description"]
