@@ -26,6 +26,7 @@ from secondgate.admin.server import make_admin
 from secondgate.administration.managed import ManagedAccess
 from secondgate.config import ListenAddress, Settings
 from secondgate.errors import StartRefused
+from secondgate.flows.audit_retention import LOOKED_AT_EVERY_S, prune_audit_log
 from secondgate.flows.keys import rotate_keys_when_due
 from secondgate.flows.machines import KnownServiceTokens
 from secondgate.flows.presented_jwts import PresentedJwts
@@ -169,6 +170,9 @@ async def serve(
             repeated(lambda: rotate_keys_when_due(services), every_s=ROTATION_LOOKED_AT_EVERY_S)
         )
         await stack.enter_async_context(repeated(managed.refresh, every_s=MANAGED_EVERY_S))
+        if (kept_s := settings.audit.retention.seconds) is not None:
+            pruned = repeated(lambda: prune_audit_log(services, retention_s=kept_s), every_s=LOOKED_AT_EVERY_S)
+            await stack.enter_async_context(pruned)
         services.jwts.renew_keys()
         if config is not None:
             reload = Reload(managed, config, settings, renewed=services.jwts.renew_keys, clock=clock)

@@ -29,6 +29,7 @@ from secondgate.access.fields import (
 from secondgate.access.shapes import AccessShapes
 from secondgate.config.listen import ListenAddress, parse_listen_address
 from secondgate.config.public_url import PublicUrl, parse_public_url
+from secondgate.config.retention import Retention, parse_retention
 from secondgate.errors import Malformed
 from secondgate.model.keys import SigningAlgorithm
 from secondgate.model.presented_jwt import JwtSource
@@ -84,6 +85,10 @@ def _listen_address(value: object) -> ListenAddress:
     return value if isinstance(value, ListenAddress) else parse_listen_address(value)
 
 
+def _retention(value: object) -> Retention:
+    return value if isinstance(value, Retention) else parse_retention(value)
+
+
 def _account_id(value: str) -> str:
     if not _ACCOUNT_ID.fullmatch(value.lower()):
         raise refusal("must be 32 hexadecimal digits; leave it out to have it made from public_url")
@@ -123,6 +128,7 @@ _SECRET = WithJsonSchema({"type": "string", "writeOnly": True})
 _AS_TEXT = PlainSerializer(str, return_type=str)
 ProxyNetwork = Annotated[IPv4Network | IPv6Network, PlainValidator(_parsed(_proxy_network)), _STRING, _AS_TEXT]
 Listen = Annotated[ListenAddress, PlainValidator(_parsed(_listen_address)), _STRING, _AS_TEXT]
+AuditRetention = Annotated[Retention, PlainValidator(_parsed(_retention)), _STRING, _AS_TEXT]
 HeaderName = Annotated[Text, AfterValidator(_header_name)]
 CookieName = Annotated[Text, AfterValidator(_cookie_name)]
 Audiences = Annotated[tuple[str, ...], PlainValidator(_audiences), _STRINGS]
@@ -262,6 +268,12 @@ class WebAuthnSettings(Section):
     metadata_file: Folder | None = None
 
 
+class AuditSettings(Section):
+    """The audit log. `retention`: how long events are kept."""
+
+    retention: AuditRetention = Retention(8760 * 3600)
+
+
 class ResponseHeaderSettings(Section):
     """The header fields in which applications are told who somebody is."""
 
@@ -287,6 +299,7 @@ class Settings(Section):
     identity: IdentitySettings = IdentitySettings()
     identity_headers: ResponseHeaderSettings = ResponseHeaderSettings()
     webauthn: WebAuthnSettings = WebAuthnSettings()
+    audit: AuditSettings = AuditSettings()
     signing_algorithm: SigningAlgorithm = SigningAlgorithm.ES256
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access: AccessShapes = AccessShapes()

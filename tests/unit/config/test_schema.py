@@ -24,6 +24,7 @@ def test_the_schema_is_json_and_names_every_setting() -> None:
         "identity",
         "identity_headers",
         "webauthn",
+        "audit",
         "signing_algorithm",
         "log_level",
         "access",
