@@ -12,6 +12,8 @@ from secondgate.admin.calls import ApiRequest, Call, Json, Listed
 from secondgate.model.api_token import Permission
 from secondgate.protocol.metadata import Model
 
+MIN_DIGITS = 4
+
 
 async def list_(request: ApiRequest) -> Listed:
     """List them, by name."""
@@ -24,9 +26,14 @@ async def list_(request: ApiRequest) -> Listed:
 
 
 def _fits(model: Model, words: list[str]) -> bool:
-    """Whether each word is a part of the name, or of the AAGUID in either spelling."""
+    """Whether each word is a part of the name, or the beginning of the AAGUID in either spelling."""
     name = model.description.casefold()
-    return all(word in name or word.replace("-", "") in model.aaguid for word in words)
+    return all(word in name or _begins(model.aaguid, word.replace("-", "")) for word in words)
+
+
+def _begins(aaguid: str, digits: str) -> bool:
+    """Whether it is a beginning long enough to be meant as one: the 5 of "YubiKey 5" is not."""
+    return len(digits) >= MIN_DIGITS and aaguid.startswith(digits)
 
 
 def _answer(model: Model) -> dict[str, Any]:
@@ -56,7 +63,9 @@ CALLS = (
         tag="lists",
         permission=Permission.ZERO_TRUST_READ,
         result=_RESULT,
-        query={"search": {"type": "string", "description": "parts of the name or of the AAGUID; all must fit"}},
+        query={
+            "search": {"type": "string", "description": "parts of the name, or how the AAGUID begins; all must fit"}
+        },
         is_list=True,
     ),
 )
