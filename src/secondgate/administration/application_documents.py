@@ -83,8 +83,8 @@ def settled_policies(
             settled.append(one if isinstance(one, str) else _only(sent, _REFERENCE))
         elif before is not None and sent.keys() <= _REFERENCE:
             settled.append({**before, **_only(sent, {"precedence"})})
-        elif id_ and sent.keys() <= _REFERENCE:
-            settled.append(one)
+        elif sent.keys() <= _REFERENCE:
+            settled.append(one if isinstance(one, str) else sent)
         else:
             before = before or next((policy for policy in own if policy.get("name") == sent.get("name")), None)
             settled.append(settled_policy(before, sent, new_id=new_id, now=now))

@@ -11,15 +11,27 @@ from secondgate.errors import Reason
 from secondgate.model.access import Access
 from secondgate.model.application import Application, Destination
 from secondgate.model.decision import Allow, Refuse, Rulebook, SignIn, StepUp
-from secondgate.model.explanation import Explanation, NoMfa, Outcome, explain, newest_browser
+from secondgate.model.explanation import Explanation, NoMfa, Outcome, Prospect, explain, newest_browser, prospect
 from secondgate.model.organization import Level, Method, MfaConfig, MfaOverride, Organization
 from secondgate.model.person import Identity
-from secondgate.model.policy import Criteria, Email, EmailDomain, Everyone, Ip, Policy, PolicyAction, Rule, Visitor
+from secondgate.model.policy import (
+    Criteria,
+    Email,
+    EmailDomain,
+    Everyone,
+    ExternalEvaluation,
+    Ip,
+    Policy,
+    PolicyAction,
+    Rule,
+    Visitor,
+)
 from secondgate.model.session import MfaSession
 
 NOW = 1_800_000_000
 ANN = Visitor(ip_address("192.0.2.7"), Identity("ann@example.com"))
 EVERYONE = Criteria((Everyone(),))
+OUTSIDE = ExternalEvaluation("https://e.example.com/e", "https://e.example.com/k")
 KEY_ONLY = MfaOverride(allowed_authenticators=(Method.SECURITY_KEY,))
 ORGANIZATION = Organization(
     "Example", MfaConfig((Method.TOTP, Method.SECURITY_KEY), 1800), mfa_required_for_all_apps=True
@@ -52,6 +64,24 @@ def proof(device: str, age_s: int, method: Method = Method.TOTP) -> MfaSession:
 
 def test_no_application_decides_nothing() -> None:
     assert explained(an_application(a_policy("all", 1)), host="other.example.com") == Explanation(None)
+
+
+@pytest.mark.parametrize(
+    ("rules", "visitor", "expected"),
+    [
+        ((Email("ann@example.com"),), ANN, Prospect.APPROVED),
+        ((Email("ben@example.com"),), ANN, Prospect.BLOCKED),
+        ((OUTSIDE,), ANN, Prospect.UNKNOWN),
+        ((OUTSIDE, EmailDomain("example.com")), ANN, Prospect.APPROVED),
+        ((Everyone(),), Visitor(ANN.address), Prospect.APPROVED),
+    ],
+)
+def test_what_somebody_can_hope_for_is_unknown_only_where_an_evaluation_decides(
+    rules: tuple[Rule, ...], visitor: Visitor, expected: Prospect
+) -> None:
+    application = an_application(a_policy("p", 1, Criteria(rules)))
+    access = Access("1", Rulebook(ORGANIZATION), (application,), ())
+    assert prospect(access, application, visitor, now=NOW) is expected
 
 
 def test_a_path_of_two_readings_is_said_to_be_ambiguous() -> None:
