@@ -39,15 +39,13 @@ def describe_difference(before: Mapping[str, object], after: Mapping[str, object
 
 
 def _differences(path: str, before: object, after: object) -> Iterator[Difference]:
-    if before == after and type(before) is type(after):
-        return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys((*before, *after)):
             inner = f"{path}.{name}" if path else str(name)
             yield from _differences(inner, before.get(name, _ABSENT), after.get(name, _ABSENT))
     elif isinstance(before, list) and isinstance(after, list) and not _is_secret(path):
         yield from _of_lists(path, before, after)
-    else:
+    elif before != after or type(before) is not type(after):
         for side, value in (("before", before), ("after", after)):
             if value is not _ABSENT:
                 yield f"{side}.{path}", _shown(path, value)
@@ -55,6 +53,8 @@ def _differences(path: str, before: object, after: object) -> Iterator[Differenc
 
 def _of_lists(path: str, before: list[object], after: list[object]) -> Iterator[Difference]:
     """Tell how many there were, and which came and went; where none did, they stand in another order."""
+    if json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True):
+        return
     old, new = (
         [json.dumps(_without_secrets(path, item), sort_keys=True) for item in items] for items in (before, after)
     )

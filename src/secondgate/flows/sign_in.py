@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from secondgate.errors import Forbidden, NotFound, Reason
-from secondgate.flows.browser import Browser, RenewedLogin, renew_device
+from secondgate.flows.browser import Browser, RenewedLogin, factor_of, renew_device
 from secondgate.flows.provider_logout import seal_id_token
 from secondgate.flows.services import Services
 from secondgate.flows.window import load_verified_window, move_window
+from secondgate.model.amr import identity_provider_mfa
+from secondgate.model.audit import NO_FACTOR
 from secondgate.model.person import ADDRESS_SOURCES, Identity, Person, folded_email
 from secondgate.model.session import Login
 from secondgate.protocol.opaque_token import new_token, token_hash
@@ -44,11 +46,13 @@ async def sign_in(services: Services, browser: Browser, identity: Identity, *, k
     if person_now is None or person_now.disabled:
         await services.sessions.delete_login(login.id)
         raise Forbidden(Reason.PERSON_DISABLED)
+    vouched_for = identity_provider_mfa(login)
     await services.audit(
         "login.succeeded",
         actor=person.email,
         person_id=person.id,
         address=address,
+        factor=factor_of(vouched_for[0]) if vouched_for else NO_FACTOR,
         source=identity.source,
         identity_provider=identity.identity_provider_id,
     )

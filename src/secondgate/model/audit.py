@@ -75,9 +75,9 @@ class Effect(StrEnum):
 
 FAILURES = frozenset(("failed", "mismatch", "refused", "rejected"))
 EFFECTS: Mapping[Effect, frozenset[str]] = {
-    Effect.CREATE: frozenset(("added", "created", "issued", "joined")),
-    Effect.UPDATE: frozenset(("disabled", "email_changed", "enabled", "refreshed", "renamed", "rotated", "updated")),
-    Effect.DELETE: frozenset(("deleted", "ended", "pruned", "removed", "revoked", "revoked_all")),
+    Effect.CREATE: frozenset(("added", "created", "joined")),
+    Effect.UPDATE: frozenset(("disabled", "email_changed", "enabled", "renamed", "rotated", "updated")),
+    Effect.DELETE: frozenset(("deleted", "ended", "pruned", "removed", "revoked", "tokens_revoked")),
 }
 """The verbs that change anything; all others do not."""
 
