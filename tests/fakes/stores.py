@@ -18,5 +18,8 @@ class MemoryDurableStore(MemoryAuthenticators, MemoryPasses, MemoryAdministratio
     async def ping(self) -> None:
         pass
 
+    async def load_created_at(self) -> int:
+        return 1_800_000_000
+
     async def close(self) -> None:
         pass

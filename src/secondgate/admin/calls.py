@@ -9,6 +9,7 @@ from typing import Any
 
 from secondgate.administration.documents import Documents
 from secondgate.administration.managed import Change, Changed, ManagedAccess
+from secondgate.administration.token_rules import verify_tokens_known
 from secondgate.errors import Malformed, NotFound, Reason
 from secondgate.flows.services import Services, log_event
 from secondgate.model.api_token import ApiToken, Permission
@@ -108,14 +109,25 @@ class ApiRequest:
         return Paging(page, self._number("per_page", default=DEFAULT_PER_PAGE, most=MAX_PER_PAGE))
 
     async def change(self, decide: Callable[[Documents], Change]) -> Changed:
-        """Change a managed object, and write it to the audit log. Raises what `ManagedAccess.change` raises."""
+        """Change a managed object, and write it to the audit log. Raises what `ManagedAccess.change` raises.
+
+        A rule that names a service token which is not there is refused: a file cannot be asked that, since tokens do
+        not stand in it.
+        """
         events: list[AuditEvent] = []
+        tokens = await self.services.durable.list_service_tokens()
+        known = {reference for token in tokens for reference in (token.id, token.name)}
+
+        def judge(documents: Documents) -> Change:
+            change = decide(documents)
+            verify_tokens_known(documents, change, known)
+            return change
 
         def event(changed: Changed) -> AuditEvent:
             events.append(self.services.new_event(changed.action, actor=self.actor, detail=changed.detail))
             return events[-1]
 
-        changed = await self.administration.managed.change(decide, event=event)
+        changed = await self.administration.managed.change(judge, event=event)
         log_event(events[-1])
         return changed
 

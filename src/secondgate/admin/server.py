@@ -110,7 +110,17 @@ async def _serve(administration: Administration, call: Call, request: web.Reques
         body=await _body(request) if call.body is not None else {},
         called=f"{request.method} {request.path}",
     )
-    return _answer(call, asked, await call.handler(asked))
+    try:
+        return _answer(call, asked, await call.handler(asked))
+    except Forbidden as error:  # the token may make the call, and not with this
+        await administration.services.audit_seldom(
+            "api.refused",
+            of=f"{token.id}:{asked.called}:{error.detail}",
+            actor=asked.actor,
+            reason=error.reason,
+            detail=error.detail,
+        )
+        return rejected(error)
 
 
 async def _audit_refusal(administration: Administration, error: Forbidden, address: str) -> None:

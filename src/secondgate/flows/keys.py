@@ -38,7 +38,7 @@ class KeyTimes:
 
     def days_left_at(self, now: int) -> int:
         """Give in how many days, begun ones counted, the newest key is replaced."""
-        return max(0, -(-(self.next_at - now) // DAY_S))
+        return min(self.interval_days, max(0, -(-(self.next_at - now) // DAY_S)))
 
 
 async def load_key_times(services: Services) -> KeyTimes:

@@ -6,6 +6,7 @@ ours, for a helpdesk.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv6Address
@@ -80,6 +81,37 @@ class ApiToken:
             return False
         return not self.networks or any(address in network for network in self.networks)
 
+    def reason_not_to_give(self, other: ApiToken) -> str:
+        """Give why this token must not make or change another one: that would be more than it has. Empty: it may.
+
+        More is a permission that it lacks, a longer life, or a place that it may not be used from itself.
+        """
+        for permission in sorted(other.permissions):
+            if not self.may(permission):
+                return f"a token without the permission {str(permission)!r} cannot give it"
+        if self.expires_at is not None and (other.expires_at is None or other.expires_at > self.expires_at):
+            return "a token that expires cannot give one that lives longer"
+        if self.networks and not (other.networks and all(_is_within(one, self.networks) for one in other.networks)):
+            return "a token that is bound to addresses cannot give one that is used from others"
+        for excluded in self.excluded_networks:
+            is_reached = not other.networks or any(_is_overlap(one, excluded) for one in other.networks)
+            if is_reached and not _is_within(excluded, other.excluded_networks):
+                return "a token that is not taken from some addresses cannot give one that is"
+        return ""
+
     def may(self, permission: Permission) -> bool:
         """Whether it has a permission, or the one to change what that one lets read."""
         return permission in self.permissions or any(one.reading is permission for one in self.permissions)
+
+
+def _is_within(network: Network, others: Iterable[Network]) -> bool:
+    return any(
+        network.version == other.version
+        and int(other.network_address) <= int(network.network_address)
+        and int(network.broadcast_address) <= int(other.broadcast_address)
+        for other in others
+    )
+
+
+def _is_overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)

@@ -26,6 +26,10 @@ class DurableStore(
         """Answer, or raise Unavailable."""
         ...
 
+    async def load_created_at(self) -> int:
+        """Give when the store was made, in Unix seconds."""
+        ...
+
     async def close(self) -> None:
         """Give back all connections."""
         ...

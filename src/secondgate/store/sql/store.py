@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlalchemy import select
+
 from secondgate.store.ports import Sealer
 from secondgate.store.sql.access_objects import SqlAccessObjects
 from secondgate.store.sql.api_tokens import SqlApiTokens
@@ -15,6 +17,7 @@ from secondgate.store.sql.passes import SqlTemporaryPasses
 from secondgate.store.sql.people import SqlPeople
 from secondgate.store.sql.service_tokens import SqlServiceTokens
 from secondgate.store.sql.signing_keys import SqlSigningKeys
+from secondgate.store.sql.tables import instance
 
 
 class SqlDurableStore(
@@ -40,6 +43,12 @@ class SqlDurableStore(
     async def ping(self) -> None:
         """Answer, or raise Unavailable."""
         await self._database.ping()
+
+    async def load_created_at(self) -> int:
+        """Give when the store was made."""
+        async with self._database.reading() as connection:
+            created_at: int = (await connection.execute(select(instance.c.created_at))).scalar_one()
+        return created_at
 
     async def close(self) -> None:
         """Give back all connections."""
