@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from secondgate.access.fields import (
     Count,
@@ -175,6 +175,11 @@ class PolicyReferenceShape(Shape):
         return {"id": value} if isinstance(value, str) else value
 
 
+def _policy_reference_schema() -> dict[str, object]:
+    """Give the JSON Schema of what is read: pydantic knows nothing of the text that stands for the whole."""
+    return {"anyOf": [{"type": "string"}, PolicyReferenceShape.model_json_schema()]}
+
+
 INLINE, REUSABLE = POLICY_TAGS = ("(inline)", "(reusable)")
 """What pydantic puts into the location of an error in an application's policy; no key of the document."""
 
@@ -187,7 +192,9 @@ def _policy_tag(value: object) -> str:
 
 
 ApplicationPolicy = Annotated[
-    Annotated[PolicyShape, Tag(INLINE)] | Annotated[PolicyReferenceShape, Tag(REUSABLE)], Discriminator(_policy_tag)
+    Annotated[PolicyShape, Tag(INLINE)]
+    | Annotated[PolicyReferenceShape, Tag(REUSABLE), WithJsonSchema(_policy_reference_schema())],
+    Discriminator(_policy_tag),
 ]
 
 
