@@ -76,13 +76,21 @@ class Effect(StrEnum):
 FAILURES = frozenset(("failed", "mismatch", "refused", "rejected"))
 EFFECTS: Mapping[Effect, frozenset[str]] = {
     Effect.CREATE: frozenset(("added", "created", "joined")),
-    Effect.UPDATE: frozenset(("disabled", "email_changed", "enabled", "renamed", "rotated", "updated")),
+    Effect.UPDATE: frozenset(("disabled", "email_changed", "enabled", "renamed", "rotated", "updated", "used")),
     Effect.DELETE: frozenset(("deleted", "ended", "pruned", "removed", "revoked", "tokens_revoked")),
 }
 """The verbs that change anything; all others do not."""
 
 LOGIN_FAILURES = frozenset(
-    ("application.refused", "login.failed", "login.refused", "pin.rejected", "totp.rejected", "webauthn.rejected")
+    (
+        "application.refused",
+        "login.failed",
+        "login.refused",
+        "pass.rejected",
+        "pin.rejected",
+        "totp.rejected",
+        "webauthn.rejected",
+    )
 )
 """What a person's login failed by."""
 

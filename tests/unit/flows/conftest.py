@@ -41,3 +41,11 @@ async def ready(ann: Person) -> Person:
     await ann.sign_in()
     await ann.enrol_app()
     return ann
+
+
+@pytest.fixture
+async def locked_out(enrolled: Person) -> Person:
+    """Ann at a new browser, without her phone, key and reader."""
+    other = enrolled.at_another_browser()
+    await other.sign_in()
+    return other

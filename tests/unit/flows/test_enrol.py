@@ -72,7 +72,8 @@ async def test_a_second_app_is_refused_at_the_beginning_and_at_the_end(world: Wo
     await ann.prove_code(purpose=Purpose.DEVICES)
     elsewhere.world.now += 30
     login = await ann.login()
-    for attempt in (begin_totp_enrolment(ann.services, ann.browser(), login), load_totp_setup(ann.services, ann.browser(), login), ann.confirm_app()):
+    begun = begin_totp_enrolment(ann.services, ann.browser(), login)
+    for attempt in (begun, load_totp_setup(ann.services, ann.browser(), login), ann.confirm_app()):
         with pytest.raises(Conflict) as refused:
             await attempt
         assert refused.value.reason is Reason.ALREADY_ENROLLED

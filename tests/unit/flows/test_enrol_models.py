@@ -65,7 +65,8 @@ async def test_attestation_is_asked_for_only_where_models_are_required(world: Wo
     for required, asked in (((), "none"), ((A,), "direct")):
         if required:
             require(world, *required)
-        options, _ = await begin_registration(ann.services, ann.browser(), await ann.login(), method=Method.SECURITY_KEY)
+        login = await ann.login()
+        options, _ = await begin_registration(ann.services, ann.browser(), login, method=Method.SECURITY_KEY)
         assert options["attestation"] == asked
 
 
