@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import UTC, datetime
@@ -146,9 +146,10 @@ def parse_audit_filter(request: ApiRequest) -> EventFilter:
             selection.only(field, map(read, named))
         selection.without(field, map(read, _values(request, f"{name}.not")))
     for name, kinds in (("actor_context", _KINDS_OF_CONTEXT), ("actor_type", _KINDS_OF_TYPE)):
-        chosen = _chosen(request, name, kinds)
-        if len(chosen) < len(kinds):
-            selection.only(EventField.ACTOR_KIND, (kind for one in chosen for kind in kinds[one]))
+        if named := _checked(name, _values(request, name), kinds):
+            selection.only(EventField.ACTOR_KIND, _kinds(kinds, named))
+        hidden = _checked(name, _values(request, f"{name}.not"), kinds)
+        selection.without(EventField.ACTOR_KIND, _kinds(kinds, hidden))  # who has no type is not of this one
     _select_verbs(request, selection)
     return EventFilter(
         since=None if since is None else math.ceil(since),
@@ -156,6 +157,10 @@ def parse_audit_filter(request: ApiRequest) -> EventFilter:
         wanted=selection.wanted,
         unwanted=selection.unwanted,
     )
+
+
+def _kinds(kinds: Mapping[str, tuple[ActorKind, ...]], named: Iterable[str]) -> Iterator[ActorKind]:
+    return (kind for name in named for kind in kinds[name])
 
 
 def _select_verbs(request: ApiRequest, selection: _Selection) -> None:
