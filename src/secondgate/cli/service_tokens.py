@@ -15,6 +15,7 @@ from secondgate.flows.service_tokens import (
     create_service_token,
     list_service_tokens,
     parse_token_name,
+    refresh_service_token,
     revoke_service_token,
     rotate_service_token,
 )
@@ -44,6 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     commands.add_parser("list", help="list all tokens, without secrets").set_defaults(func=list_tokens)
     for name, func, text in (
         ("rotate", rotate_token, "make another secret, shown this once; the old one ends, the expiry stays"),
+        ("refresh", refresh_token, "let its duration begin anew, also when it has expired"),
         ("revoke", revoke_token, "delete a token"),
     ):
         command = commands.add_parser(name, help=text)
@@ -97,6 +99,20 @@ def rotate_token(arguments: argparse.Namespace) -> int:
     async def work(services: Services, _: Settings) -> int:
         token, secret = await rotate_service_token(services, arguments.name, actor=ACTOR)
         _show_secret(arguments, token, secret)
+        return DONE
+
+    return run_with_services(arguments, work)
+
+
+def refresh_token(arguments: argparse.Namespace) -> int:
+    """Extend one."""
+
+    async def work(services: Services, _: Settings) -> int:
+        token = await refresh_service_token(services, arguments.name, actor=ACTOR)
+        if arguments.json:
+            say_json(_data(token))
+        else:
+            say(f"{token.name} expires: {_expiry(token)}")
         return DONE
 
     return run_with_services(arguments, work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -67,6 +68,21 @@ def test_a_rotated_token_has_another_secret_and_the_old_one_proves_nothing(empty
     assert (code, err) == (0, "")
     assert "not shown again" in out
     assert is_proved(empty, made["client_id"], SECRET.findall(out)[0])
+
+
+def test_an_expired_token_is_refreshed_and_valid_again(empty: Installation) -> None:
+    async def make(services: Services) -> None:
+        await create_service_token(services, name="old", duration_s=3600, actor="test")
+        (token,) = await services.durable.list_service_tokens()
+        await services.durable.replace_service_token(replace(token, expires_at=1))
+
+    empty.within(make)
+    assert empty.run("service-tokens", "list")[1].splitlines()[1].endswith("expired")
+    code, out, err = empty.run("service-tokens", "refresh", "old")
+    assert (code, err) == (0, "")
+    assert out.startswith("old expires: 2")
+    assert empty.data("service-tokens", "refresh", "old")["expires_at"] > 1
+    assert empty.run("service-tokens", "list")[1].splitlines()[1].endswith("valid")
 
 
 def test_a_revoked_token_proves_nothing(empty: Installation) -> None:
