@@ -20,11 +20,14 @@ def written() -> Iterator[str]:
     """Give every action that is named where something is written to the audit log."""
     for path in Path(secondgate.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            places: list[ast.expr] = []
             if isinstance(node, ast.Call) and _name(node.func) in WRITERS:
-                for argument in node.args:
-                    for part in ast.walk(argument):
-                        if isinstance(part, ast.Constant) and ACTION.fullmatch(str(part.value)):
-                            yield str(part.value)
+                places = node.args
+            elif isinstance(node, ast.Assign) and any(_name(target) == "action" for target in node.targets):
+                places = [node.value]
+            for part in (part for place in places for part in ast.walk(place)):
+                if isinstance(part, ast.Constant) and ACTION.fullmatch(str(part.value)):
+                    yield str(part.value)
     for kind in ObjectKind:
         yield from (f"{kind}.{verb}" for verb in ("created", "updated", "deleted"))
 

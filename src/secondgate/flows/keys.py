@@ -57,8 +57,7 @@ async def save_key_interval(services: Services, days: int, *, actor: Who) -> Key
     await services.durable.save_key_rotation_interval(days)
     if before.interval_days != days:
         detail = {"before.interval_days": str(before.interval_days), "after.interval_days": str(days)}
-        event = services.new_event("signing_keys.updated", actor=actor, detail=detail)
-        await services.durable.append_event(event)
+        await services.write_event(services.new_event("signing_keys.updated", actor=actor, detail=detail))
     return KeyTimes(days, before.last_at)
 
 

@@ -111,7 +111,7 @@ class Services:
         **detail: str,
     ) -> None:
         """Write one event to the audit log, and the same as a log line."""
-        await self._append(
+        await self.write_event(
             self.new_event(action, actor=actor, person_id=person_id, address=address, factor=factor, detail=detail)
         )
 
@@ -121,9 +121,12 @@ class Services:
         """Write an event that may repeat with every request: once a minute for what `of` names, on all replicas."""
         key = token_hash(f"audit:{action}:{of}")
         if await self.live.claim_once(Kind.USED, key, ttl_s=REPEAT_S):
-            await self._append(self.new_event(action, actor=actor, person_id=person_id, address=address, detail=detail))
+            await self.write_event(
+                self.new_event(action, actor=actor, person_id=person_id, address=address, detail=detail)
+            )
 
-    async def _append(self, event: AuditEvent) -> None:
+    async def write_event(self, event: AuditEvent) -> None:
+        """Write an event to the audit log, and as a log line."""
         log_event(event)
         await self.durable.append_event(event)
 
