@@ -11,7 +11,7 @@ from secondgate.errors import Reason
 from secondgate.model.application import MfaCheck
 from secondgate.model.decision import Allow, Decision, Refuse, SignIn, StepUp
 from secondgate.model.explanation import Explanation, JudgedPolicy, NoMfa, Outcome
-from secondgate.model.organization import MfaConfig, MfaRequirement
+from secondgate.model.organization import FirstEnrollment, MfaConfig, MfaRequirement
 from secondgate.model.person import Identity, Person
 from secondgate.model.policy import Address
 from secondgate.model.session import Login, MfaSession
@@ -23,6 +23,10 @@ _OUTCOMES = {
     Outcome.NOT_INCLUDED: "does not match: nothing under include does",
     Outcome.REQUIRED_MISSING: "does not match: not all under require do",
     Outcome.EXCLUDED: "does not match: something under exclude does",
+}
+_FIRST_ENROLLMENT = {
+    FirstEnrollment.PASS: "the first MFA device takes a temporary pass besides the login",
+    FirstEnrollment.NETWORK: "the first MFA device takes an address in first_enrollment_networks, or a temporary pass",
 }
 _NO_MFA = {
     NoMfa.BYPASS: "none: the policy lets everybody who matches through without a login",
@@ -100,6 +104,8 @@ def explanation_lines(question: Question, explanation: Explanation) -> Iterator[
     if explanation.requirement is not None:
         yield from _requirement_lines(explanation.requirement, application.mfa_check)
         yield from _model_lines(explanation.required_aaguids)
+        if explanation.first_enrollment is not FirstEnrollment.OPEN:
+            yield f"     first_enrollment: {_FIRST_ENROLLMENT[explanation.first_enrollment]}"
         yield from amr_lines(question.login, explanation.requirement, question.organization_mfa, now=question.now)
     elif explanation.no_mfa is not None:
         yield f"MFA          {_NO_MFA[explanation.no_mfa]}"
@@ -139,6 +145,7 @@ def explanation_data(question: Question, explanation: Explanation) -> Mapping[st
         "policies": [_policy_data(judged) for judged in explanation.policies],
         "mfa": None if explanation.requirement is None else _requirement_data(explanation.requirement),
         "no_mfa_because": explanation.no_mfa,
+        "first_enrollment": explanation.first_enrollment,
         "required_aaguids": None if explanation.required_aaguids is None else sorted(explanation.required_aaguids),
         "mfa_sessions": [
             {"method": one.method, "at": one.at, "device": one.device_id, "authenticator_id": one.authenticator_id}

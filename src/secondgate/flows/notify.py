@@ -1,4 +1,4 @@
-"""E-mail that tells a person what happened to their account, sent after the answer; none holds a code.
+"""E-mail to people: what happened to their account, sent after the answer.
 
 Where there is no mail, or the server is away, nobody is told: the log says so, and what was done stays done.
 """
@@ -25,10 +25,11 @@ def tell_pass_created(services: Services, *, email: str, expires_at: int) -> Non
         "If you asked for it, there is nothing to do: an administrator tells you the pass.\n"
         "If you did not, tell an administrator now.\n"
     )
-    services.spawn(_send(services, to=email, subject=f"A temporary pass for your {name} account", text=text))
+    services.spawn(send_mail(services, to=email, subject=f"A temporary pass for your {name} account", text=text))
 
 
-async def _send(services: Services, *, to: str, subject: str, text: str) -> None:
+async def send_mail(services: Services, *, to: str, subject: str, text: str) -> None:
+    """Send a message; that it cannot be sent is said in the log."""
     if services.mailer is None:
         log.warning("mail.not_configured", subject=subject)
         return

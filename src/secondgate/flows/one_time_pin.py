@@ -11,10 +11,9 @@ import hmac
 import re
 from dataclasses import dataclass, replace
 
-import structlog
-
-from secondgate.errors import Malformed, ProofRejected, Reason, TooManyAttempts, Unavailable
+from secondgate.errors import Malformed, ProofRejected, Reason, TooManyAttempts
 from secondgate.flows.browser import Browser
+from secondgate.flows.notify import send_mail
 from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
 from secondgate.model.audit import Actor, ActorKind
@@ -24,8 +23,6 @@ from secondgate.model.policy import Visitor, is_match
 from secondgate.protocol.email_address import parse_email
 from secondgate.store.ports import Kind
 from secondgate.store.sessions import decode, encode
-
-log = structlog.get_logger("secondgate.flows.one_time_pin")
 
 PIN_TTL_S = 600
 PIN_TRIES = 5
@@ -147,16 +144,10 @@ async def _count(services: Services, key: str, most: int, window_s: int) -> None
 
 
 async def _send(services: Services, email: str, pin: str) -> None:
-    if services.mailer is None:
-        log.error("mail.not_configured")
-        return
     name = services.access().rulebook.organization.name
     text = (
         f"Your code to log in to {name} is\n\n    {pin}\n\n"
         "It works once, for ten minutes, in the browser that asked for it.\n"
         "If you did not ask for it, ignore this message: nobody gets in without the code.\n"
     )
-    try:
-        await services.mailer.send(to=email, subject=f"Your {name} login code", text=text)
-    except Unavailable as error:
-        log.error("mail.failed", reason=str(error))  # noqa: TRY400 - the cause is named; a trace adds nothing
+    await send_mail(services, to=email, subject=f"Your {name} login code", text=text)

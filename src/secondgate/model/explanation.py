@@ -14,7 +14,7 @@ from enum import StrEnum
 from secondgate.model.access import Access
 from secondgate.model.application import AmbiguousPathError, Application
 from secondgate.model.decision import Decision, Evidence, Refuse, Stage, decide, external_evaluations
-from secondgate.model.organization import Level, MfaRequirement, Organization, effective_mfa
+from secondgate.model.organization import FirstEnrollment, Level, MfaRequirement, Organization, effective_mfa
 from secondgate.model.policy import (
     ADDRESS_RULES,
     Criteria,
@@ -66,7 +66,7 @@ class Explanation:
     `application` is None where there is none, or where the path has readings that belong to several
     (`is_ambiguous`): then nothing else is set, and the gate refuses. `requirement` is what the deciding policy asks
     for, and `no_mfa` why it asks for nothing; both are None where it refuses. `required_aaguids` are the models that
-    can be enrolled; None: any. The decisions are those for a login
+    can be enrolled; None: any. `first_enrollment` is what the first of them takes. The decisions are those for a login
     that begins now: for somebody unknown, for the person without an MFA, and with the MFA sessions `newest`, which
     are all of the browser in which one was proved last.
     """
@@ -78,6 +78,7 @@ class Explanation:
     requirement: MfaRequirement | None = None
     no_mfa: NoMfa | None = None
     required_aaguids: frozenset[str] | None = None
+    first_enrollment: FirstEnrollment = FirstEnrollment.OPEN
     newest: tuple[MfaSession, ...] = ()
     unknown: Decision | None = None
     without_mfa: Decision | None = None
@@ -125,6 +126,7 @@ def explain_application(
         requirement=requirement,
         no_mfa=no_mfa,
         required_aaguids=rulebook.organization.mfa.required_aaguids,
+        first_enrollment=rulebook.organization.first_enrollment,
         newest=newest,
         unknown=decided(Visitor(visitor.address), ()),
         without_mfa=decided(visitor, ()),

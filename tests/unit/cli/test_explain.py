@@ -203,3 +203,23 @@ def test_it_says_that_amr_matching_is_off(installation: Installation) -> None:
     assert "AMR matching off: MFA at the identity provider counts for nothing" in out
     nobody = installation.run("explain", "--email", "bob@other.example", "https://wiki.example.com/")[1]
     assert "login        none now" in nobody
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"first_enrollment": "pass"}, "the first MFA device takes a temporary pass besides the login"),
+        (
+            {"first_enrollment": "network", "first_enrollment_networks": ["192.0.2.0/24"]},
+            "the first MFA device takes an address in first_enrollment_networks, or a temporary pass",
+        ),
+    ],
+)
+def test_a_guard_of_first_enrolments_is_named(installation: Installation, own: dict[str, object], words: str) -> None:
+    assert "first_enrollment" not in installation.run("explain", "--email", ANN, "wiki.example.com")[1]
+    configuration = json.loads(installation.file.read_text())
+    configuration["access"]["organization"]["secondgate"] = own
+    installation.file.write_text(json.dumps(configuration))
+    assert f"first_enrollment: {words}" in installation.run("explain", "--email", ANN, "wiki.example.com")[1]
+    data = installation.data("explain", "--email", ANN, "wiki.example.com")
+    assert data["first_enrollment"] == own["first_enrollment"]
