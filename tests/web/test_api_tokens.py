@@ -50,7 +50,7 @@ async def made(site: Site, by: Api, *permissions: Permission, name: str = "ci", 
 
 async def is_taken(site: Site, value: str) -> bool:
     try:
-        return (await api.run(bearing(site, value).user.tokens.verify)).status == "active"
+        return bool((await api.run(bearing(site, value).user.tokens.verify)).status == "active")
     except cloudflare.PermissionDeniedError:
         return False
 
