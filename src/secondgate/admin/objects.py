@@ -76,12 +76,12 @@ class Resource:
         reading, writing = self.reading, self.writing
         deleted: Json = {"type": "object", "properties": {"id": {"type": "string"}}}
         made_of, partly = request_schema(self.shape), request_schema(self.shape, is_partial=True)
-        call = partial(Call, tag=f"{self.noun}s")
+        call = partial(Call, tag=self.nouns)
         return (
             call(
                 method="GET",
                 path=self.path,
-                summary=f"List {self.noun}s",
+                summary=f"List {self.nouns}",
                 handler=self.list_,
                 permission=reading,
                 result=result,
@@ -124,6 +124,11 @@ class Resource:
                 result=deleted,
             ),
         )
+
+    @property
+    def nouns(self) -> str:
+        """The noun for several."""
+        return self.noun.removesuffix("y") + "ies" if self.noun.endswith("y") else f"{self.noun}s"
 
     @property
     def id_parameter(self) -> str:

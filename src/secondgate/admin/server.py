@@ -167,6 +167,8 @@ def _address(request: web.Request) -> str:
 async def _body(request: web.Request) -> Mapping[str, object]:
     try:
         body = json.loads(await request.read() or b"{}")
+    except web.HTTPRequestEntityTooLarge:
+        raise Malformed("body", f"must have at most {MAX_BODY_BYTES} bytes") from None
     except (ValueError, RecursionError):
         raise Malformed("body", "must be JSON") from None
     if not isinstance(body, dict):

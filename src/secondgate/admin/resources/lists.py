@@ -48,7 +48,7 @@ def _is_selected(request: ApiRequest, one: AccessObject) -> bool:
 
 
 class _Lists(Resource):
-    """Lists: ordered as asked for, read and changed with their items."""
+    """Lists: ordered as asked for, without their items; one is read and changed with them."""
 
     async def list_(self, request: ApiRequest) -> Listed:
         """List them, as `order_by` and `direction` say."""
@@ -61,12 +61,12 @@ class _Lists(Resource):
         selected = [one for one in documents.of(self.kind) if self.is_selected(request, one)]
         descending = direction == "desc" or (not direction and order in _NEWEST_FIRST)
         selected.sort(key=_ORDERS[order or "created_at"], reverse=descending)
-        return Listed([self.answer(documents, one) for one in selected], is_paged=False)
+        return Listed([_answer(documents, one) for one in selected], is_paged=False)
 
     async def items(self, request: ApiRequest) -> Listed:
         """GET …/items: the items alone."""
         one = self.found(request.documents, request)
-        return Listed(_with_items(request.documents, one)["items"], is_paged=False)
+        return Listed(self.answer(request.documents, one)["items"], is_paged=False)
 
     async def edit(self, request: ApiRequest) -> dict[str, Any]:
         """PATCH: append items and remove values."""
@@ -82,12 +82,12 @@ class _Lists(Resource):
             return Change(self.kind, old.id, replace_field(old, document=document, updated_at=now))
 
         changed = await request.change(decide)
-        return _with_items(changed.documents, self.found(changed.documents, request))
+        return self.answer(changed.documents, self.found(changed.documents, request))
 
 
 def _merged(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
     """Give a list after a PUT: its type never changes."""
-    if body.get("type") not in {None, old.get("type")}:
+    if body.get("type") not in (None, old.get("type")):  # what was sent may have no hash
         raise Malformed("type", f"cannot be changed: it is {old.get('type')}")
     merged = replaced(old, _without_times(body))
     return {**merged, "type": old["type"]}
@@ -121,7 +121,7 @@ LISTS = _Lists(
     shape=ListShape,
     reading=Permission.ZERO_TRUST_READ,
     writing=Permission.ZERO_TRUST_WRITE,
-    answer=_answer,
+    answer=_with_items,
     extra={"count": {"type": "integer", "minimum": 0}, "items": {"type": "array", "items": _ITEM}},
     filters={
         "type": {"type": "string"},
