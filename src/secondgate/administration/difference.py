@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-MAX_VALUE_CHARS = 500
-MAX_ITEMS = 10
+MAX_VALUE_CHARS = 2000
+MAX_ITEMS, MAX_ITEMS_CHARS = 10, 5000
 MAX_CHARS = 16_000
 HIDDEN = "***"
 _SECRET_NAME = re.compile(r"secret|private_key|password|passphrase|api_key|authorization", re.IGNORECASE)
@@ -63,8 +63,7 @@ def _of_lists(path: str, before: list[object], after: list[object]) -> Iterator[
     removed, added = list((Counter(old) - Counter(new)).elements()), list((Counter(new) - Counter(old)).elements())
     for side, items in (("removed", removed), ("added", added)):
         if items:
-            more = f" and {len(items) - MAX_ITEMS} more" if len(items) > MAX_ITEMS else ""
-            yield f"{side}.{path}", ", ".join(map(_cut, items[:MAX_ITEMS])) + more
+            yield f"{side}.{path}", _few(items)
     if not removed and not added:
         kept = "in another order" if sorted(old) == sorted(new) and old != new else "with other secrets"
         yield f"changed.{path}", kept
@@ -72,10 +71,22 @@ def _of_lists(path: str, before: list[object], after: list[object]) -> Iterator[
 
 def _shown(path: str, value: object) -> str:
     if isinstance(value, list) and not _is_secret(path):
-        items = ", ".join(_cut(json.dumps(_without_secrets(path, item))) for item in value[:MAX_ITEMS])
-        return f"{len(value)} items: {items}" + (" …" if len(value) > MAX_ITEMS else "")
+        few = _few([json.dumps(_without_secrets(path, item)) for item in value])
+        return f"{len(value)} items: {few}" if few else "0 items"
     shown = _without_secrets(path, value)
     return _cut(shown if isinstance(shown, str) else json.dumps(shown))
+
+
+def _few(items: list[str]) -> str:
+    """Give the first of them, as many as there is room for, and how many more there are."""
+    told, room = [], MAX_ITEMS_CHARS
+    for item in map(_cut, items[:MAX_ITEMS]):
+        room -= len(item)
+        if room < 0:
+            break
+        told.append(item)
+    more = f" and {len(items) - len(told)} more" if len(items) > len(told) else ""
+    return ", ".join(told) + more
 
 
 def _cut(text: str) -> str:

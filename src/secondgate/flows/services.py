@@ -24,7 +24,7 @@ from secondgate.store.sessions import Sessions
 log = structlog.get_logger("secondgate.flows")
 
 REPEAT_S = 60
-MAX_DETAIL_CHARS = 1000
+MAX_DETAIL_CHARS = 6000
 
 
 class Spawn(Protocol):

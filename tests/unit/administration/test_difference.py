@@ -80,6 +80,9 @@ def test_of_a_long_list_the_items_that_came_and_went_are_told() -> None:
     }
     added = describe_difference({"items": []}, {"items": items})["added.items"]
     assert added.endswith(" and 9990 more")
+    long = describe_difference({"a": []}, {"a": ["x" * 3000] * 9})["added.a"]
+    assert (len(long) < 6000, long.endswith("… and 7 more")) == (True, True)
+    assert describe_difference({}, {"a": []}) == {"after.a": "0 items"}
     assert len(json.dumps(describe_difference({}, {"items": items}))) < 1000
 
 
