@@ -69,7 +69,7 @@ async def test_a_login_is_remembered_with_the_newest_name(durable: DurableStore)
     await durable.save_last_login("1", name="", now=NOW + 5)
     assert await durable.load_person("1") == replace(made, last_login_at=NOW + 5)
     await durable.save_last_login("1", name="Ada L.", now=NOW + 6)
-    assert await durable.load_person("1") == replace(made, last_login_at=NOW + 6, name="Ada L.")
+    assert await durable.load_person("1") == replace(made, last_login_at=NOW + 6, name="Ada L.", updated_at=NOW + 6)
     await durable.save_last_login("nobody", name="", now=NOW)
     assert len(await durable.list_people()) == 1
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from secondgate.errors import Unavailable
 from secondgate.store.sql.database import Database, create_sqlite_file, sqlite_url
 from secondgate.store.sql.migrate import Migrated, migrate
-from secondgate.store.sql.migrations.versions import r0001_first
+from secondgate.store.sql.migrations.versions import r0001_first, r0002_identities, r0003_service_tokens
 from secondgate.store.sql.tables import metadata
 
 
@@ -85,6 +85,34 @@ async def test_people_outlive_the_way_to_the_newest_shape_in_which_nothing_is_ma
         objects = await connection.execute(text("SELECT count(*) FROM access_objects"))
     await database.close()
     assert (people.scalar_one(), [tuple(row) for row in version], objects.scalar_one()) == (5, [(1, 0)], 0)
+
+
+async def test_a_service_token_of_before_is_enabled_and_has_the_duration_that_it_was_made_with(url: str) -> None:
+    database = Database(url)
+    async with database.writing() as connection:
+        await connection.run_sync(_make_first_shape)
+        await connection.run_sync(_make_service_tokens)
+    assert await migrate(url) == Migrated("0003", "0004")
+    async with database.reading() as connection:
+        rows = await connection.execute(
+            text("SELECT id, duration_s, is_enabled, previous_secret_hash, revision FROM service_tokens ORDER BY id")
+        )
+        found = [tuple(row) for row in rows]
+    await database.close()
+    assert found == [("ever", None, True, "", 0), ("year", 31_536_000, True, "", 0)]
+
+
+def _make_service_tokens(connection: Connection) -> None:
+    """Bring a database of the first shape to revision 0003, with service tokens in it."""
+    with Operations.context(MigrationContext.configure(connection)):
+        r0002_identities.upgrade()
+        r0003_service_tokens.upgrade()
+    connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+    for id_, expires_at in (("year", 31_536_005), ("ever", None)):
+        connection.execute(
+            text("INSERT INTO service_tokens VALUES (:id, :id, :id, '', 5, :expires_at)"),
+            {"id": id_, "expires_at": expires_at},
+        )
 
 
 def _make_first_shape(connection: Connection) -> None:

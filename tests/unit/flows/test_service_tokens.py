@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from secondgate.errors import Conflict, Malformed, NotFound, Reason
 from secondgate.flows.service_tokens import (
+    change_service_token,
     create_service_token,
+    know_service_tokens,
     list_service_tokens,
     load_service_token,
+    refresh_service_token,
     revoke_service_token,
     rotate_service_token,
     unknown_references,
@@ -22,6 +25,8 @@ from secondgate.model.access import Access
 from secondgate.model.decision import Rulebook
 from secondgate.model.organization import Organization
 from secondgate.model.policy import AnyServiceToken, Criteria, Group, InGroup, OneServiceToken, Policy, PolicyAction
+from secondgate.model.secret import Secret
+from secondgate.protocol.service_token import PresentedServiceToken
 from tests.unit.flows.world import START, World, application
 
 YEAR_S = 8760 * 3600
@@ -118,6 +123,68 @@ async def test_of_two_rotations_at_once_one_is_told_a_secret(world: World) -> No
         await rotate_service_token(world.services, "ci", actor="root")
     assert await list_service_tokens(world.services) == (told[0][0],)
     assert world.actions() == ["service_token.created", "service_token.rotated"]
+
+
+async def test_a_secret_that_was_replaced_is_good_for_as_long_as_was_said(world: World) -> None:
+    token, first = await create_service_token(world.services, name="ci", duration_s=None, actor="root")
+    _, second = await rotate_service_token(world.services, "ci", previous_expires_at=START + 60, actor="root")
+
+    def is_proved(secret: Secret[str]) -> bool:
+        presented = PresentedServiceToken(token.client_id, secret)
+        return world.services.service_tokens.find(presented, now=int(world.now)) is not None
+
+    assert [is_proved(one) for one in (first, second)] == [True, True]
+    world.now += 60
+    assert [is_proved(one) for one in (first, second)] == [False, True]
+    await rotate_service_token(world.services, "ci", previous_expires_at=START + 60, actor="root")
+    assert [is_proved(one) for one in (first, second)] == [False, False], "a grace that is over is none"
+    (stored,) = await list_service_tokens(world.services)
+    assert (stored.previous_secret_hash, stored.previous_expires_at) == ("", None)
+
+
+async def test_a_token_is_changed_by_what_it_is_when_it_is_changed(world: World) -> None:
+    await create_service_token(world.services, name="ci", duration_s=YEAR_S, actor="root")
+
+    async def disable_too() -> None:
+        await change_service_token(world.services, "ci", lambda token: replace(token, is_enabled=False), actor="eve")
+
+    world.durable_steps.after["list_service_tokens"] = disable_too
+    world.now += 10
+    changed = await change_service_token(
+        world.services, "ci", lambda token: replace(token, duration_s=3600), actor="root"
+    )
+    assert (changed.is_enabled, changed.duration_s, changed.expires_at) == (False, 3600, START + 3610)
+    assert await list_service_tokens(world.services) == (changed,)
+    assert world.actions() == ["service_token.created", "service_token.updated", "service_token.updated"]
+    assert world.durable.events[-1].detail["before.duration_s"] == str(YEAR_S)
+
+
+async def test_a_change_that_changes_nothing_leaves_no_trace(world: World) -> None:
+    token, _ = await create_service_token(world.services, name="ci", duration_s=YEAR_S, actor="root")
+    world.now += 10
+    assert await change_service_token(world.services, "ci", lambda one: one, actor="root") == token
+    assert await list_service_tokens(world.services) == (token,)
+    assert world.actions() == ["service_token.created"]
+
+
+async def test_a_refreshed_token_lives_its_duration_anew(world: World) -> None:
+    await create_service_token(world.services, name="ci", duration_s=60, actor="root")
+    world.now += 100
+    assert (await refresh_service_token(world.services, "ci", actor="root")).expires_at == START + 160
+    forever, _ = await create_service_token(world.services, name="old", duration_s=None, actor="root")
+    assert await refresh_service_token(world.services, "old", actor="root") == forever
+
+
+async def test_when_a_token_was_seen_last_is_written_once_a_minute(world: World) -> None:
+    token, secret = await create_service_token(world.services, name="ci", duration_s=None, actor="root")
+    presented = PresentedServiceToken(token.client_id, secret)
+    seen = []
+    for passed in (0, 59, 1, 0):
+        world.now += passed
+        world.services.service_tokens.find(presented, now=int(world.now))
+        await know_service_tokens(world.services)
+        seen.append((await load_service_token(world.services, "ci")).last_seen_at)
+    assert seen == [START, START, START + 60, START + 60]
 
 
 async def test_a_revoked_token_is_gone(world: World) -> None:
