@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e.api_site import ApiSite, running_api_site
 from tests.e2e.browsers import launch_chromium
 from tests.e2e.certificate import Certificate, make_certificate
 from tests.e2e.openid_person import OpenIdPerson
@@ -104,6 +105,16 @@ def somebody(
     new = OpenIdPerson(openid_site, chromium, address)
     yield new
     _close(new, request)
+
+
+@pytest.fixture(scope="module")
+def api_site(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate, echo_port: int
+) -> Iterator[ApiSite]:
+    """A site with nothing managed yet, for a file of tests that make and leave what they like."""
+    folder = tmp_path_factory.mktemp("api")
+    with running_api_site(folder, application=echo_port, certificate=certificate) as running:
+        yield running
 
 
 def _close(person: Person, request: pytest.FixtureRequest) -> None:

@@ -63,6 +63,16 @@ class Site:
         """The name of the application's cookie."""
         return "__Host-secondgate" if self.scheme == "https" else "secondgate"
 
+    @property
+    def config_file(self) -> Path:
+        """Secondgate's configuration."""
+        return self.folder / "secondgate.yaml"
+
+    @property
+    def admin(self) -> str:
+        """Where Secondgate's admin listener is: address and port."""
+        return str(json.loads(self.config_file.read_text())["listen"]["admin"])
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -99,7 +109,7 @@ def running_site(
     place: Place,
     *,
     labels: tuple[str, ...],
-    access: Mapping[str, object],
+    access: Mapping[str, object] | None,
     application: int,
     certificate: Certificate,
     settings: Mapping[str, object] | None = None,
@@ -107,7 +117,8 @@ def running_site(
 ) -> Iterator[Site]:
     """Run Secondgate and the proxy before the application that listens on the port `application`.
 
-    `settings` are further ones of Secondgate; `login_proxy` is the port of one that the proxy asks first.
+    `access` None leaves it to the API; `settings` are further ones of Secondgate; `login_proxy` is the port of one that
+    the proxy asks first.
     """
     folder, port, domain = place.folder, place.port, place.domain
     upstreams = Upstreams(gate=free_port(), portal=free_port(), application=application)
@@ -131,7 +142,7 @@ def running_site(
 
 
 def _start_secondgate(
-    place: Place, upstreams: Upstreams, access: Mapping[str, object], settings: Mapping[str, object]
+    place: Place, upstreams: Upstreams, access: Mapping[str, object] | None, settings: Mapping[str, object]
 ) -> Running:
     """Start Secondgate on SQLite in the place's folder, with the clock `clock` and mail into `outbox` there."""
     folder = place.folder
@@ -149,7 +160,7 @@ def _start_secondgate(
         "log_level": "debug",
         "storage": {"data_dir": str(folder / "data")},
         "mail": {"outbox": str(folder / "outbox"), "from": "mfa@people.test"},
-        "access": access,
+        **({} if access is None else {"access": access}),
         **settings,
     }
     path = folder / "secondgate.yaml"
