@@ -129,6 +129,7 @@ async def test_an_odd_or_another_amr_leads_to_a_proof_of_ours(
         ({"amr": ["hwk"], "auth_time": START + 61}, "in_future"),
         ({"amr": ["pwd", "mfa"], "auth_time": START}, "no_method"),
         ({"auth_time": START}, "no_method"),
+        ({"amr": ["hwk"], "auth_time": START - 3600}, "too_old"),
     ],
 )
 async def test_mfa_of_the_provider_that_is_not_taken_is_logged_once_with_the_reason(
@@ -140,6 +141,29 @@ async def test_mfa_of_the_provider_that_is_not_taken_is_logged_once_with_the_rea
     assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
     (line,) = lines(logs, "amr.accepted", "amr.ignored")
     assert (line["event"], line["reason"]) == ("amr.ignored", reason)
+
+
+@pytest.mark.case(61)
+async def test_where_models_are_required_the_provider_is_neither_believed_nor_asked_again(
+    start: StartMatching, provider: OpenIdProvider, logs: io.StringIO
+) -> None:
+    site = await start("1h")
+
+    def require(configuration: dict[str, Any]) -> None:
+        keys = {"name": "Keys", "type": "AAGUID", "items": [{"value": "a" * 32}]}
+        configuration["access"]["lists"] = [keys]
+        configuration["access"]["organization"]["mfa_config"]["required_aaguids"] = "Keys"
+
+    site.reload(require)
+    browser = Browser(site)
+    provider.claims |= {"amr": ["hwk"], "auth_time": START}
+    url = await begin(browser, VAULT)
+    assert "max_age" not in asked_of(url)
+    page = await browser.open(provider.authorize(url))
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+    assert not again(page)
+    (line,) = lines(logs, "amr.accepted", "amr.ignored")
+    assert (line["event"], line["reason"]) == ("amr.ignored", "required_aaguids")
 
 
 async def test_with_matching_off_nothing_is_logged_and_nothing_offered(

@@ -42,6 +42,7 @@ LOGIN_STATE_TTL_S = 600
 LOGINS_PER_ADDRESS = (300, 600)
 CALLBACK_PATH = "/login/callback"
 HTTP_OK = 200
+REFUSALS = frozenset((400, 401, 403))  # RFC 6749, section 5.2, and who refuses in general; all else is an outage
 MAX_CODE_CHARS = 4096
 MAX_NAME_CHARS = 350
 MAX_GROUPS = 500
@@ -166,16 +167,24 @@ async def complete_openid_login(
 
 
 def log_amr(services: Services, login: Login) -> None:
-    """Write down, where AMR matching is on, which MFA of the identity provider a login brought, or why none."""
-    if services.access().rulebook.organization.mfa.amr_max_age_s is None:
+    """Write down, where AMR matching is on, which MFA of the identity provider a login brought, or why none.
+
+    Reasons: no_method, no_auth_time, in_future, too_old, required_aaguids.
+    """
+    config = services.access().rulebook.organization.mfa
+    if config.amr_matching_session_duration_s is None:
         return
     facts = {"person_id": login.person_id, "provider": login.identity.identity_provider_id}
-    ignored = why_amr_is_ignored(login)
-    if ignored is not None:
-        log.info("amr.ignored", reason=ignored, amr=list(login.identity.amr), **facts)
-    else:
-        mfa = identity_provider_mfa(login)
+    mfa = identity_provider_mfa(login)
+    reason: str | None = why_amr_is_ignored(login)
+    if reason is None and config.amr_max_age_s is None:
+        reason = "required_aaguids"
+    elif reason is None and 0 < config.amr_matching_session_duration_s <= login.at - mfa[0].at:
+        reason = "too_old"
+    if reason is None:
         log.info("amr.accepted", methods=[one.method for one in mfa], at=mfa[0].at, **facts)
+    else:
+        log.info("amr.ignored", reason=reason, amr=list(login.identity.amr), **facts)
 
 
 def identity_of(
@@ -231,10 +240,10 @@ async def _redeem(
     answer = await services.outgoing.post_form(
         metadata.token_endpoint, form, configured_urls=settings.urls, headers=headers
     )
-    if answer.status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
-        raise Unavailable(f"the token endpoint of {settings.issuer_url} answered {answer.status}")
-    if answer.status != HTTP_OK:
+    if answer.status in REFUSALS:
         raise Forbidden(Reason.PROVIDER_REFUSED, f"the token endpoint answered {answer.status}{_error(answer.body)}")
+    if answer.status != HTTP_OK:
+        raise Unavailable(f"the token endpoint of {settings.issuer_url} answered {answer.status}")
     response = parse_token_response(answer.body)
     keys = await services.documents.load_keys(settings, metadata, token=response.id_token)
     token = verify_id_token(
