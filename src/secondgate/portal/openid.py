@@ -19,7 +19,7 @@ from secondgate.flows.sign_in import sign_in
 from secondgate.model.access import IdentityProvider
 from secondgate.portal.context import Context, context_of, page, see_other
 from secondgate.portal.joining import way_to_join
-from secondgate.portal.journey import after_identity
+from secondgate.portal.journey import after_identity, path
 from secondgate.portal.pages import Choice, MessageKind, MessagePage
 from secondgate.portal.providers import provider_of
 from secondgate.portal.words import status_of, words_for
@@ -74,6 +74,7 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
     try:
         remembered = await claim_login_state(services, browser, _one(request, "state"))
         login_request = _still_valid(context, remembered.request_token)
+        context.way_again = path("/login", login_request, purpose=remembered.purpose)
         provider = provider_of(context, login_request, remembered.provider_id)
         name = provider.name
         presented = _presented(request)
@@ -118,7 +119,7 @@ def _still_valid(context: Context, token: str) -> LoginRequest | None:
 
 def _refusal(context: Context, error: Rejected, joining: Choice | None) -> web.Response:
     words = words_for(error) if error.reason in _OWN_WORDS else _FAILED
-    way_on = Choice("Log in again", "/login")
+    way_on = Choice("Log in again", context.way_again or "/login")
     if error.reason is Reason.IDENTITY_NOT_JOINED and joining is not None:
         way_on = joining
     refused = MessagePage(frame=context.frame(), kind=MessageKind.LOGIN_FAILED, detail=words, way_on=way_on)

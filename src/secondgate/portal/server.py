@@ -196,7 +196,8 @@ def _failure(
     if context is None:
         return web.Response(status=status, text=f"{kind.value}. Try again in a moment.\n", headers=headers)
     base = message_page(context, kind)
-    way_on = Choice("Try again", request.path) if kind is MessageKind.UNAVAILABLE else None
+    again = context.way_again or (request.path_qs if request.method == hdrs.METH_GET else request.path)
+    way_on = Choice("Try again", again) if kind is MessageKind.UNAVAILABLE else None
     response = page(MessagePage(frame=base.frame, kind=kind, reference=reference, way_on=way_on), status=status)
     response.headers.update(headers)
     return response

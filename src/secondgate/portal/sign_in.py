@@ -205,6 +205,9 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
                 application=name,
                 reason=reason,
             )
+            if reason is Reason.IDENTITY_PROVIDER_NOT_ALLOWED:
+                notice = f"{name} does not accept the way that you logged in. Log in in one that it does."
+                return page(_login_page(context, request, "", notice=notice), status=403)
             way_on = Choice("Go to your applications", "/")
             if application and application.custom_deny_url:
                 way_on = Choice("Find out more", application.custom_deny_url)
@@ -220,27 +223,38 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
 
 async def _begin_login(context: Context, request: LoginRequest | None, purpose: str) -> web.StreamResponse:
     """Show the ways to log in, or go straight on where the application or the organization wants it and one is left."""
-    providers = [one for one in providers_of(context, request) if purpose != f"join-{one.id}"]
+    providers = _ways(context, request, purpose)
     application = context.application(request)
     goes_on = context.services.access().rulebook.organization.auto_redirect_to_identity
     if application is not None and application.auto_redirect_to_identity:
         goes_on = True
     if goes_on and len(providers) == 1 and providers[0].openid:
         return await go_to_provider(context, providers[0], request, purpose)
+    notice = "Log in the way that you used before." if purpose.startswith("join-") else ""
+    return page(_login_page(context, request, purpose, notice=notice))
+
+
+def _login_page(context: Context, request: LoginRequest | None, purpose: str, *, notice: str) -> LoginPage:
+    providers = _ways(context, request, purpose)
+    application = context.application(request)
     pins = [provider for provider in providers if provider.type is IdentitySource.ONE_TIME_PIN]
     form = pins[0] if len(pins) == 1 else None
     choices = tuple(
         Choice(one.name, path(f"/login/{one.id}", request, purpose=purpose)) for one in providers if one is not form
     )
-    shown = LoginPage(
+    return LoginPage(
         frame=context.frame(request),
         purpose=purpose,
-        notice="Log in the way that you used before." if purpose.startswith("join-") else "",
+        notice=notice,
         application=application.name if application else "",
         pin_action=f"/login/{form.id}" if form else "",
         providers=choices,
     )
-    return page(shown)
+
+
+def _ways(context: Context, request: LoginRequest | None, purpose: str) -> list[IdentityProvider]:
+    """Give the providers to log in with: all that the application allows, but the one that is to be joined."""
+    return [one for one in providers_of(context, request) if purpose != f"join-{one.id}"]
 
 
 def _pin_form(step: Step, *, email: str = "", error: str = "") -> LoginPage:
