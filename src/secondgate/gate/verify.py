@@ -1,4 +1,4 @@
-"""One check, from what was asked to a decision. Reads at most one live session; writes nothing but audit events."""
+"""One check, from what was asked to a decision. Reads at most one live session; writes audit, and whom tokens name."""
 
 from __future__ import annotations
 
