@@ -69,6 +69,14 @@ async def test_a_key_in_a_file_proves_the_portal_anew_at_each_login(
     assert "PRIVATE KEY" not in written
 
 
+async def test_a_provider_may_know_itself_by_its_token_endpoint(
+    start_site: StartSite, provider: OpenIdProvider
+) -> None:
+    provider.client_key, provider.client_audience = EC_KEY.public_key(), f"{provider.issuer}/token"
+    config = by_key(provider, client_private_key=pem(EC_KEY), client_assertion_audience="token_endpoint")
+    assert (await log_in(Browser(await start(start_site, config)), provider)).status == 200
+
+
 async def test_a_key_that_the_provider_does_not_know_logs_nobody_in(
     start_site: StartSite, provider: OpenIdProvider, logs: io.StringIO
 ) -> None:

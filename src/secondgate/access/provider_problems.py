@@ -10,6 +10,7 @@ from secondgate.errors import Malformed
 from secondgate.model.openid import ClientAuthentication
 from secondgate.protocol.client_assertion import ALLOWED, verify_client_key
 
+_OF_KEYS = ("client_private_key", "client_key_id", "client_assertion_audience")
 _ENDPOINTS = ("auth_url", "token_url", "certs_url")
 
 
@@ -38,7 +39,7 @@ def _openid_problems(config: IdentityProviderConfigShape, at: str, type_at: str)
     for field, meaning in required:
         if getattr(config, field) is None:
             yield Finding(f"{at}.{field}", f"is required: {meaning}", needs)
-    for field in ("client_secret",) if by_key else ("client_private_key", "client_key_id"):
+    for field in ("client_secret",) if by_key else _OF_KEYS:
         if getattr(config, field) is not None:
             method = config.token_endpoint_auth_method
             yield Finding(f"{at}.{field}", f"is never used: token_endpoint_auth_method is {method}", needs)

@@ -30,7 +30,7 @@ from secondgate.access.fields import (
 )
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
-from secondgate.model.openid import ClientAuthentication, Prompt
+from secondgate.model.openid import AssertionAudience, ClientAuthentication, Prompt
 from secondgate.model.organization import Method
 from secondgate.model.policy import PolicyAction
 
@@ -246,6 +246,7 @@ class IdentityProviderConfigShape(Shape):
     client_secret: SecretText | None = None
     client_private_key: SecretText | None = None
     client_key_id: Scope | None = None
+    client_assertion_audience: AssertionAudience | None = None
     scopes: tuple[Scope, ...] = ("openid", "email", "profile")
     claims: tuple[Name, ...] = ()
     email_claim_name: Name = "email"

@@ -18,7 +18,7 @@ from secondgate.flows.browser import Browser
 from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
 from secondgate.model.amr import identity_provider_mfa, known_auth_time, why_amr_is_ignored
-from secondgate.model.openid import ClientAuthentication, OpenIdSettings, Prompt
+from secondgate.model.openid import AssertionAudience, ClientAuthentication, OpenIdSettings, Prompt
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.session import Login
 from secondgate.protocol.client_assertion import client_assertion
@@ -235,7 +235,7 @@ async def _redeem(
         code=code,
         redirect_uri=_redirect_uri(services),
         verifier=remembered.verifier,
-        assertion=_assertion(services, settings),
+        assertion=_assertion(services, settings, metadata),
     )
     answer = await services.outgoing.post_form(
         metadata.token_endpoint, form, configured_urls=settings.urls, headers=headers
@@ -258,15 +258,16 @@ async def _redeem(
     return token, response.access_token
 
 
-def _assertion(services: Services, settings: OpenIdSettings) -> str:
+def _assertion(services: Services, settings: OpenIdSettings, metadata: ProviderMetadata) -> str:
     """Prove ourselves with a key, where that is how this provider knows us."""
     if settings.client_authentication is not ClientAuthentication.PRIVATE_KEY:
         return ""
+    to_endpoint = settings.client_assertion_audience is AssertionAudience.TOKEN_ENDPOINT
     return client_assertion(
         settings.client_private_key,
         client_id=settings.client_id,
         key_id=settings.client_key_id,
-        audience=settings.issuer_url,
+        audience=metadata.token_endpoint if to_endpoint else settings.issuer_url,
         token_id=services.new_id(),
         now=services.now(),
     )

@@ -18,6 +18,13 @@ class ClientAuthentication(StrEnum):
     PRIVATE_KEY = "private_key_jwt"
 
 
+class AssertionAudience(StrEnum):
+    """Whom a client assertion names as its reader. Some providers know themselves by their token endpoint alone."""
+
+    ISSUER = "issuer"
+    TOKEN_ENDPOINT = "token_endpoint"  # noqa: S105 - the name of an endpoint, not a secret
+
+
 class Prompt(StrEnum):
     """What a provider shall ask at each login (Core 1.0, section 3.1.2.1)."""
 
@@ -39,6 +46,7 @@ class OpenIdSettings:
     client_secret: Secret[str] = _NO_SECRET
     client_private_key: Secret[str] = _NO_SECRET
     client_key_id: str = ""
+    client_assertion_audience: AssertionAudience = AssertionAudience.ISSUER
     auth_url: str = ""
     token_url: str = ""
     certs_url: str = ""

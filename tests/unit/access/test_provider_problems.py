@@ -57,6 +57,11 @@ def test_what_makes_sense_has_no_problem(config: dict[str, Any]) -> None:
         ({**BY_KEY, "client_private_key": PEM, "client_secret": "s"}, "client_secret", "is never used"),
         ({**BASE, "client_secret": "s", "client_private_key": PEM}, "client_private_key", "is never used"),
         ({**BASE, "client_secret": "s", "client_key_id": "k1"}, "client_key_id", "is never used"),
+        (
+            {**BASE, "client_secret": "s", "client_assertion_audience": "issuer"},
+            "client_assertion_audience",
+            "is never used",
+        ),
         ({**BY_KEY, "client_private_key": "hunter2"}, "client_private_key", "cannot be read as a private key"),
         ({**BY_KEY, "client_private_key": WEAK}, "client_private_key", "is of the curve secp384r1; allowed is RSA of"),
         ({**BASE, "client_secret": "s", "auth_url": "https://idp.example/a"}, "", "or none of them"),
