@@ -13,6 +13,9 @@ from tests.e2e.openid_person import OpenIdPerson
 from tests.e2e.openid_provider import OpenIdProvider
 from tests.e2e.openid_site import AMR_DURATION_S
 
+behind_one_proxy = pytest.mark.parametrize("openid_site", ["nginx"], indirect=True, scope="session")
+"""For what lies between the portal and the provider alone."""
+
 
 def headers_of(received: dict[str, Any]) -> dict[str, str]:
     """Give what the application received, by lower-case name."""
@@ -59,6 +62,7 @@ def test_the_providers_own_mfa_is_not_asked_for_again(somebody: OpenIdPerson) ->
 
 
 @pytest.mark.case(61)
+@behind_one_proxy
 @pytest.mark.parametrize(
     ("amr", "auth_age_s"),
     [(None, 0), (["pwd"], 0), (["pwd", "mfa"], 0), (["pwd", "otp"], AMR_DURATION_S + 60)],
@@ -102,6 +106,7 @@ def test_an_application_of_another_provider_wants_a_login_there(somebody: OpenId
     somebody.expect_provider(somebody.partner)
 
 
+@behind_one_proxy
 def test_a_claim_of_the_provider_opens_an_application_to_some(somebody: OpenIdPerson) -> None:
     somebody.has_account(somebody.corporate, amr=["otp"], groups=["engineers"])
     somebody.open("engineers")
@@ -116,6 +121,7 @@ def test_a_claim_of_the_provider_opens_an_application_to_some(somebody: OpenIdPe
 
 
 @pytest.mark.case(71)
+@behind_one_proxy
 def test_a_login_goes_on_after_the_provider_replaced_its_keys(somebody: OpenIdPerson) -> None:
     somebody.has_account(somebody.corporate, amr=["otp"])
     somebody.open("app")
@@ -131,6 +137,7 @@ def test_a_login_goes_on_after_the_provider_replaced_its_keys(somebody: OpenIdPe
 
 
 @pytest.mark.case(65)
+@behind_one_proxy
 @pytest.mark.parametrize("verified", [False, None, "true"], ids=["not verified", "not said", "a text"])
 def test_an_address_that_the_provider_does_not_call_verified_is_refused(
     somebody: OpenIdPerson, *, verified: object
