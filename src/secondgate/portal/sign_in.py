@@ -206,7 +206,7 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
                 reason=reason,
             )
             if reason is Reason.IDENTITY_PROVIDER_NOT_ALLOWED:
-                notice = f"{name} does not accept the way that you logged in. Log in in one that it does."
+                notice = f"{name} does not accept the way that you logged in. Choose one that it does."
                 return page(_login_page(context, request, "", notice=notice), status=403)
             way_on = Choice("Go to your applications", "/")
             if application and application.custom_deny_url:
