@@ -181,7 +181,7 @@ async def test_with_matching_off_nothing_is_logged_and_nothing_offered(
 async def test_without_an_auth_time_a_login_counts_from_where_it_was_demanded(
     start: StartMatching, provider: OpenIdProvider
 ) -> None:
-    site = await start("0m")
+    site = await start("0m", prompt="login")
     browser = Browser(site)
     provider.claims |= {"amr": ["hwk"]}
     url = await begin(browser, VAULT)
@@ -195,10 +195,22 @@ async def test_without_an_auth_time_a_login_counts_from_where_it_was_demanded(
 
 
 @pytest.mark.case(61)
+async def test_without_an_auth_time_a_demand_that_only_the_browser_carried_proves_nothing(
+    start: StartMatching, provider: OpenIdProvider
+) -> None:
+    browser = Browser(await start("0m"))
+    provider.claims |= {"amr": ["hwk"]}
+    await browser.open(provider.authorize(await begin(browser, VAULT)))
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+    await browser.open(provider.authorize(await begin_again(browser)))
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+
+
+@pytest.mark.case(61)
 async def test_a_proof_at_the_provider_is_good_for_the_login_that_asked_for_it_alone(
     start: StartMatching, provider: OpenIdProvider
 ) -> None:
-    site = await start("0m")
+    site = await start("0m", prompt="login")
     browser = Browser(site)
     provider.claims |= {"amr": ["hwk"]}
     await log_in(browser, provider, VAULT)
@@ -253,7 +265,7 @@ async def test_the_challenge_offers_the_provider_as_a_second_choice(
     await log_in(await ann.another_browser(), provider, VAULT)
     assert ann.browser.url.startswith(f"{PORTAL}/challenge")
     url = await begin_again(ann.browser)
-    provider.claims |= {"amr": ["hwk"]}
+    provider.claims |= {"amr": ["hwk"], "auth_time": int(site.clock())}
     await ann.browser.open(provider.authorize(url))
     assert ann.browser.url == VAULT
 
@@ -288,6 +300,7 @@ async def test_a_new_login_at_the_provider_opens_no_window(start: StartMatching,
     await ann.set_up_totp()
     provider.claims |= {"amr": ["otp"]}
     await log_in(await ann.another_browser(), provider, WIKI)
+    provider.claims["auth_time"] = START
     await ann.browser.open(provider.authorize(await begin_again(ann.browser)))
     assert ann.browser.url == WIKI
     await ann.browser.open(f"{PORTAL}/account/devices")

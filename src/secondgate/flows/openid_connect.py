@@ -163,7 +163,10 @@ async def complete_openid_login(
     token, access_token = await _redeem(services, settings, metadata, remembered, code)
     claims = await _all_claims(services, settings, metadata, token, access_token)
     identity = identity_of(provider, settings, token, claims)
-    return replace(identity, auth_time=known_auth_time(token.auth_time, demanded_at=remembered.demanded_at)), token
+    auth_time = known_auth_time(
+        token.auth_time, demanded_at=remembered.demanded_at, is_trusted=settings.prompt is Prompt.LOGIN
+    )
+    return replace(identity, auth_time=auth_time), token
 
 
 def log_amr(services: Services, login: Login) -> None:

@@ -55,16 +55,19 @@ def why_amr_is_ignored(login: Login) -> AmrIgnored | None:
     return AmrIgnored.IN_FUTURE if identity.auth_time > login.at + CLOCK_SKEW_S else None
 
 
-def known_auth_time(auth_time: int | None, *, demanded_at: int | None) -> int | None:
+def known_auth_time(auth_time: int | None, *, demanded_at: int | None, is_trusted: bool) -> int | None:
     """Give when somebody logged in at the provider, in Unix seconds; None where nobody knows.
 
-    `demanded_at` is when a new login was demanded there, None where it was not. Then one that is not dated was made
-    since, and so was one that is older by no more than clocks differ. One that is older still is what it says: the
-    provider did not do as it was told.
+    `demanded_at` is when a new login was demanded there, None where it was not. One that is older by no more than
+    clocks differ was made since; one that is older still is what it says: the provider did not do as it was told.
+    One that is not dated was made since only where the operator trusts that it was (`is_trusted`): the demand goes
+    through the browser, and whoever sits there can take it out.
     """
     if demanded_at is None:
         return auth_time
-    if auth_time is None or demanded_at - CLOCK_SKEW_S <= auth_time < demanded_at:
+    if auth_time is None:
+        return demanded_at if is_trusted else None
+    if demanded_at - CLOCK_SKEW_S <= auth_time < demanded_at:
         return demanded_at
     return auth_time
 

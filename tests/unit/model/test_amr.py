@@ -184,7 +184,6 @@ def test_what_is_not_taken_has_one_reason(of: Login, reason: AmrIgnored | None) 
     [
         (None, None, None),
         (NOW - 5, None, NOW - 5),
-        (None, NOW, NOW),
         (NOW + 5, NOW, NOW + 5),
         (NOW, NOW, NOW),
         (NOW - 1, NOW, NOW),
@@ -196,4 +195,12 @@ def test_what_is_not_taken_has_one_reason(of: Login, reason: AmrIgnored | None) 
 def test_a_login_that_was_demanded_anew_is_dated_from_then_and_an_old_one_stays_old(
     auth_time: int | None, demanded_at: int | None, known: int | None
 ) -> None:
-    assert known_auth_time(auth_time, demanded_at=demanded_at) == known
+    for is_trusted in (False, True):
+        assert known_auth_time(auth_time, demanded_at=demanded_at, is_trusted=is_trusted) == known
+
+
+@pytest.mark.case(61)
+def test_a_login_without_a_date_counts_from_its_demand_only_where_the_operator_trusts_the_provider_in_that() -> None:
+    assert known_auth_time(None, demanded_at=NOW, is_trusted=True) == NOW
+    assert known_auth_time(None, demanded_at=NOW, is_trusted=False) is None
+    assert known_auth_time(None, demanded_at=None, is_trusted=True) is None
