@@ -293,9 +293,13 @@ async def _all_claims(
     if answer.status != HTTP_OK:
         raise Unavailable(f"the userinfo endpoint of {settings.issuer_url} answered {answer.status}")
     userinfo = dict(parse_userinfo(answer.body, expected_sub=token.subject))
-    if token.claims.get("email", userinfo.get("email")) != userinfo.get("email"):
-        userinfo.pop("email_verified", None)  # it speaks of another address than the token's
-    return {**userinfo, **token.claims}
+    claims = {**userinfo, **token.claims}
+    # Each `email_verified` speaks of the address that stands beside it
+    if "email" not in token.claims:
+        claims["email_verified"] = userinfo.get("email_verified")
+    elif token.claims["email"] != userinfo.get("email"):
+        claims["email_verified"] = token.claims.get("email_verified")
+    return claims
 
 
 def _texts(value: object) -> tuple[str, ...]:
