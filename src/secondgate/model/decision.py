@@ -176,12 +176,25 @@ def _judge_mfa(
     of_method = [session for session in counted if session.method in requirement.methods]
     if not of_method:
         return StepUp(policy, requirement, Reason.MFA_METHOD if counted else Reason.MFA_MISSING)
-    if stage is Stage.LOGIN or (application.mfa_check is MfaCheck.EVERY_REQUEST and requirement.max_age_s > 0):
+    if stage is Stage.LOGIN:
         young = mfa_young_enough(requirement, evidence, now=now)
         of_method = [session for session in of_method if session in young]
-        if not of_method:
-            return StepUp(policy, requirement, Reason.MFA_AGE)
+    elif application.mfa_check is MfaCheck.EVERY_REQUEST and requirement.max_age_s > 0:
+        of_method = [
+            session for session in of_method if now - session.at < _max_age_since_login_s(requirement, session)
+        ]
+    if not of_method:
+        return StepUp(policy, requirement, Reason.MFA_AGE)
     return Allow(policy, requirement, max(of_method, key=lambda session: session.at))
+
+
+def _max_age_since_login_s(requirement: MfaRequirement, session: MfaSession) -> int:
+    """Give how old an MFA may become where requests are asked about its age.
+
+    One made at the identity provider that is good for one login alone lives as long as one made here: no page could
+    ever load otherwise.
+    """
+    return (session.is_from_identity_provider and requirement.amr_max_age_s) or requirement.max_age_s
 
 
 def _may_use_provider(application: Application, identity_provider_id: str) -> bool:

@@ -146,6 +146,15 @@ def test_its_age_is_judged_at_every_request_where_the_application_says_so() -> N
         assert isinstance(decision, Allow) is is_let_in
 
 
+@pytest.mark.parametrize(("age_s", "is_let_in"), [(0, True), (DAY_S - 1, True), (DAY_S, False)])
+def test_where_it_is_good_for_one_login_requests_judge_its_age_as_that_of_an_mfa_made_here(
+    age_s: int, *, is_let_in: bool
+) -> None:
+    strict = replace(WIKI, mfa_check=MfaCheck.EVERY_REQUEST)
+    decision = decided(login("otp"), amr_s=0, application=strict, now=NOW + age_s, began_at=None, stage=Stage.REQUEST)
+    assert isinstance(decision, Allow) is is_let_in
+
+
 def test_an_application_is_told_mfa_only_for_what_was_proved_here() -> None:
     at_provider = identity_provider_mfa(login("hwk"))
     assert own_amr_values(at_provider) == []
