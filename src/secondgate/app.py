@@ -242,9 +242,7 @@ def _listeners(settings: Settings, services: Services) -> dict[str, web.Applicat
         settings.trusted_proxies,
         settings.proxy_secret,
         tuple(
-            IdentityHeaders(
-                h.email, h.name or "", h.groups or "", h.groups_separator, h.amr or "", h.auth_time or ""
-            )
+            IdentityHeaders(h.email, h.name or "", h.groups or "", h.groups_separator, h.amr or "", h.auth_time or "")
             for h in settings.identity.headers
         ),
         services.jwts.sources,
