@@ -224,6 +224,19 @@ async def test_a_proof_at_the_provider_is_good_for_the_login_that_asked_for_it_a
 
 
 @pytest.mark.case(61)
+async def test_a_proof_at_the_provider_serves_one_of_several_logins_that_were_under_way(
+    start: StartMatching, provider: OpenIdProvider
+) -> None:
+    browser = Browser(await start("0m"))
+    waiting = (await browser.request("GET", (await browser.request("GET", WIKI)).one("Location"))).one("Location")
+    provider.claims |= {"amr": ["otp", "hwk"], "auth_time": START}
+    await log_in(browser, provider, VAULT)
+    assert browser.url == VAULT
+    await browser.open(waiting)
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+
+
+@pytest.mark.case(61)
 @pytest.mark.parametrize(("age_s", "is_fresh"), [(0, True), (60, True), (61, False), (86400, False)])
 async def test_a_provider_that_does_not_do_as_it_was_told_logs_in_and_proves_nothing(
     start: StartMatching, provider: OpenIdProvider, *, age_s: int, is_fresh: bool

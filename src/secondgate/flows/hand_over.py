@@ -108,22 +108,26 @@ async def begin_hand_over(
 
 
 def _proof_of_one_login(decision: Allow) -> MfaSession | None:
-    """Give the proof made here that is good for this login alone, where each login asks for one of its own."""
-    if decision.requirement is None or decision.requirement.max_age_s > 0:
+    """Give the proof that is good for this login alone, where each login asks for one of its own."""
+    requirement, by = decision.requirement, decision.by
+    if requirement is None or by is None:
         return None
-    return decision.by if decision.by and not decision.by.is_from_identity_provider else None
+    max_age_s = requirement.amr_max_age_s if by.is_from_identity_provider else requirement.max_age_s
+    return by if max_age_s == 0 else None
 
 
 async def _load_spent(services: Services, evidence: Evidence, request: LoginRequest) -> frozenset[MfaSession]:
     """Find the proofs since a login began that another login used up; older ones do not count for it anyway."""
-    fresh = [mfa for mfa in evidence.mfa if mfa.at >= request.at and not mfa.is_from_identity_provider]
+    fresh = [mfa for mfa in evidence.mfa if mfa.at >= request.at]
     if fresh and await services.live.load(Kind.USED, request.id) is not None:
         return frozenset()  # this very login is complete: `begin_hand_over` says so, and nobody is asked once more
     return frozenset([mfa for mfa in fresh if await services.live.load(Kind.USED, _proof_key(mfa)) is not None])
 
 
 def _proof_key(mfa: MfaSession) -> str:
-    return f"proof:{mfa.person_id}:{mfa.device_id}:{mfa.method}:{mfa.at}"
+    # All that an identity provider vouches for at once is one proof
+    kind = "identity_provider" if mfa.is_from_identity_provider else mfa.method
+    return f"proof:{mfa.person_id}:{mfa.device_id}:{kind}:{mfa.at}"
 
 
 def _where(decision: Allow) -> str:
