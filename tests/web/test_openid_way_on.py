@@ -12,7 +12,7 @@ from tests.fakes.openid_provider import OpenIdProvider, running_provider
 from tests.web.browser import Person
 from tests.web.conftest import StartSite
 from tests.web.openid_login import MENU, begin, log_in
-from tests.web.site import PORTAL, START, Site, application
+from tests.web.site import DIALECTS, PORTAL, SCRIPT, START, Site, application
 from tests.web.wire import Answer
 
 
@@ -54,6 +54,29 @@ async def test_an_application_that_does_not_accept_a_login_offers_the_ones_that_
     assert event.detail["reason"] == "identity_provider_not_allowed"
     to_provider = await ann.browser.request("GET", way(page, "Log in with Corp"))
     assert to_provider.one("Location").startswith(provider.issuer)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_session_of_a_login_that_is_accepted_no_more_leads_to_one_that_is(
+    ann: Person, provider: OpenIdProvider, dialect: str
+) -> None:
+    ann.browser.dialect = dialect
+    provider.claims["email"] = ann.email
+    url = "https://corp.example.com/x"
+    await log_in(ann.browser, provider, url)
+    assert ann.browser.url == url
+
+    def change(configuration: dict[str, Any]) -> None:
+        corp = next(one for one in configuration["access"]["applications"] if one["name"] == "Corp only")
+        corp["allowed_idps"] = ["PIN"]
+
+    ann.site.reload(change)
+    script = await ann.browser.request("GET", url, SCRIPT)
+    assert (script.status, script.json["reason"]) == (401, "identity_provider_not_allowed")
+    page = await ann.browser.open(url)
+    assert page.status == 403
+    assert "Corp only does not accept the way that you logged in." in page.text
+    assert "Send me a code" in page.text
 
 
 async def test_whoever_was_refused_at_the_provider_begins_the_same_login_again(

@@ -46,7 +46,19 @@ class Verdict:
 
 
 async def verify(services: Services, question: Question) -> Verdict:
-    """Decide one request. Raises Unavailable when the live store cannot be asked; nothing is concluded then."""
+    """Decide one request. Raises Unavailable when the live store cannot be asked; nothing is concluded then.
+
+    Whoever came in a way that the application does not allow may have another one: the portal offers it.
+    """
+    verdict = await _decide(services, question)
+    match verdict.decision:
+        case Refuse(Reason.IDENTITY_PROVIDER_NOT_ALLOWED as reason):
+            return Verdict(SignIn(reason), verdict.application)
+        case _:
+            return verdict
+
+
+async def _decide(services: Services, question: Question) -> Verdict:
     access = services.access()
     try:
         application = access.index.find(question.original.host, question.original.path)
