@@ -97,7 +97,7 @@ def _question(services: Services, login: Login, rule: ExternalEvaluation, nonce:
             "groups": list(identity.groups),
             "amr": list(identity.amr),
             "idp": {"id": identity.identity_provider_id, "type": identity.source},
-            "oidc_fields": {name: list(values) for name, values in identity.claims},
+            "oidc_fields": {name: list(values) for name, values in identity.claims if values},
         },
     }
     return services.keys.sign(TokenKind.EVALUATION, claims)

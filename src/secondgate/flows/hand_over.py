@@ -19,7 +19,17 @@ from secondgate.flows.login_request import REQUEST_TTL_S, LoginRequest
 from secondgate.flows.proof import load_evidence
 from secondgate.flows.services import Services
 from secondgate.model.application import Application
-from secondgate.model.decision import Allow, Decision, Evidence, Refuse, Stage, decide, mfa_young_enough
+from secondgate.model.decision import (
+    Allow,
+    Decision,
+    Evidence,
+    Refuse,
+    SignIn,
+    Stage,
+    decide,
+    lacks_claims,
+    mfa_young_enough,
+)
 from secondgate.model.policy import Visitor
 from secondgate.model.session import ApplicationSession, Evaluation, Grant, Login, MfaSession
 from secondgate.protocol.jwt import TokenKind
@@ -55,11 +65,18 @@ class HandedOver:
 async def decide_login(
     services: Services, browser: Browser, login: Login, request: LoginRequest
 ) -> tuple[Decision, Evidence, Application | None]:
-    """Decide whether this login may go on to the application now. Raises Unavailable, TooManyAttempts."""
+    """Decide whether this login may go on to the application now. Raises Unavailable, TooManyAttempts.
+
+    SignIn asks for a new login at the same provider, which was not asked yet for a claim that a policy looks at.
+    """
     access = services.access()
     application = access.by_id.get(request.application_id)
     if application is None or application not in access.index.at_host(request.host):
         return Refuse(Reason.NO_APPLICATION), Evidence(), None
+    provider_id = login.identity.identity_provider_id
+    is_accepted = not application.allowed_idps or provider_id in application.allowed_idps
+    if is_accepted and lacks_claims(login.identity, access.claims[application.id]):
+        return SignIn(Reason.NO_SESSION), Evidence(), application
     evidence = await load_evidence(services, login, login_began_at=request.at)
     evidence = replace(evidence, spent=await _load_spent(services, evidence, request))
     evaluations = await load_evaluations(services, login, request)

@@ -212,7 +212,7 @@ def identity_of(
         identity_provider_id=provider.id,
         subject=token.subject,
         issuer=settings.issuer_url,
-        claims=tuple((name, _texts(claims[name])) for name in settings.claims if name in claims),
+        claims=tuple((name, _texts(claims[name]) if name in claims else ()) for name in settings.claims),
         provider_session_id=token.session_id,
     )
 

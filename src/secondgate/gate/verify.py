@@ -9,7 +9,7 @@ from secondgate.flows.application_session import load_application_session
 from secondgate.flows.jwt_login import decide_by_jwt, identity_of_jwt
 from secondgate.flows.services import Services
 from secondgate.model.application import AmbiguousPathError, Application
-from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide
+from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide, lacks_claims
 from secondgate.model.person import Identity
 from secondgate.model.policy import Address, Criteria, Everyone, Policy, PolicyAction, Visitor
 from secondgate.model.session import ApplicationSession
@@ -85,7 +85,8 @@ async def _decide(services: Services, question: Question) -> Verdict:
     if grant is None or grant.expires_at <= now:
         unknown = Verdict(_unknown(anonymous, decision, Reason.NO_SESSION), application)
         return await _verify_jwt(services, question, application, anonymous) or unknown
-    if not access.evaluations[application.id] <= {one.rule for one in grant.evaluations}:
+    asked = {one.rule for one in grant.evaluations}
+    if not access.evaluations[application.id] <= asked or lacks_claims(session.identity, access.claims[application.id]):
         return Verdict(SignIn(Reason.NO_SESSION), application)  # a rule that was never asked about this person
     said_yes = frozenset(one.rule for one in grant.evaluations if one.said_yes)
     decision = decide(

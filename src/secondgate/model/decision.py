@@ -15,7 +15,17 @@ from enum import StrEnum
 from secondgate.errors import Reason
 from secondgate.model.application import Application, MfaCheck
 from secondgate.model.organization import MfaRequirement, Organization, effective_mfa
-from secondgate.model.policy import ExternalEvaluation, Group, Policy, PolicyAction, Visitor, is_match, rules_in
+from secondgate.model.person import Identity
+from secondgate.model.policy import (
+    ExternalEvaluation,
+    Group,
+    OidcClaim,
+    Policy,
+    PolicyAction,
+    Visitor,
+    is_match,
+    rules_in,
+)
 from secondgate.model.session import MfaSession
 
 
@@ -145,6 +155,24 @@ def external_evaluations(rulebook: Rulebook, application: Application) -> frozen
         for policy in application.policies
         for rule in rules_in(policy.criteria, rulebook.groups)
         if isinstance(rule, ExternalEvaluation)
+    )
+
+
+def oidc_claims(rulebook: Rulebook, application: Application) -> frozenset[tuple[str, str]]:
+    """Give the claims that an application's policies look at, each with the identity provider that sends it."""
+    return frozenset(
+        (rule.identity_provider_id, rule.name)
+        for policy in application.policies
+        for rule in rules_in(policy.criteria, rulebook.groups)
+        if isinstance(rule, OidcClaim)
+    )
+
+
+def lacks_claims(identity: Identity, looked_at: frozenset[tuple[str, str]]) -> bool:
+    """Whether a login is from before its provider was asked for a claim: what it would have said is not known."""
+    return any(
+        provider_id == identity.identity_provider_id and name not in dict(identity.claims)
+        for provider_id, name in looked_at
     )
 
 

@@ -193,7 +193,8 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
             methods = await offered_methods(context.services, login, requirement.methods)
             return see_other(path("/challenge" if methods else ADD_DEVICE, request))
         case SignIn():
-            return see_other(path("/login", request))
+            provider = provider_of(context, request, login.identity.identity_provider_id)
+            return await go_to_provider(context, provider, request, "")
         case Refuse(reason):
             name = application.name if application else ""
             await context.services.audit_seldom(
