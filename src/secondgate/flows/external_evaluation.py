@@ -44,7 +44,8 @@ async def load_evaluations(services: Services, login: Login, request: LoginReque
     rules = services.access().evaluations.get(request.application_id, frozenset())
     if not rules:
         return ()
-    key = f"{request.id}:{login.person_id}"
+    # `at` and the provider, since somebody who logs in anew meanwhile may be told apart by how
+    key = f"{request.id}:{login.person_id}:{login.identity.identity_provider_id}:{login.at}"
     known = decode(Evaluated, await services.live.load(Kind.EVALUATIONS, key))
     if known is not None and {one.rule for one in known.evaluations} == rules:
         return known.evaluations
