@@ -106,6 +106,7 @@ def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None
         prompt=config.prompt,
         rp_initiated_logout=config.rp_initiated_logout or config.end_session_url is not None,
         end_session_url=config.end_session_url or "",
+        callback_name=config.callback_name or "",
     )
 
 

@@ -16,11 +16,17 @@ _ENDPOINTS = ("auth_url", "token_url", "certs_url")
 
 def find_provider_problems(providers: Iterable[IdentityProviderShape], *, at: str) -> Iterator[Finding]:
     """Find them; `at` is the path of the providers."""
+    callbacks: dict[str, int] = {}
+    providers = tuple(providers)
+    names = [provider.name for provider in providers]
     for number, provider in enumerate(providers):
         here = f"{at}[{number}].config"
         config = provider.config or IdentityProviderConfigShape()
         if provider.type == "oidc":
             yield from _openid_problems(config, here, f"{at}[{number}].type")
+            first = callbacks.setdefault(config.callback_name or "", number)
+            if config.callback_name is not None and first != number:
+                yield Finding(f"{here}.callback_name", f"is that of the provider {names[first]!r} too")
         elif config.model_fields_set:
             yield Finding(here, "must be empty: one-time PINs have no settings of their own", (f"{at}[{number}].type",))
 

@@ -23,6 +23,7 @@ from secondgate.access.fields import (
     Reference,
     Scope,
     SecretText,
+    Segment,
     Shape,
     Text,
     Url,
@@ -256,6 +257,7 @@ class IdentityProviderConfigShape(Shape):
     prompt: Prompt | None = None
     rp_initiated_logout: Flag = False
     end_session_url: OutgoingUrl | None = None
+    callback_name: Segment | None = None
 
 
 class IdentityProviderShape(Shape):

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from secondgate.errors import Forbidden, Malformed, ProofRejected, Reason, Rejected, TooManyAttempts, Unavailable
+from secondgate.errors import (
+    Forbidden,
+    Malformed,
+    ProofRejected,
+    Reason,
+    Rejected,
+    TokenRejected,
+    TooManyAttempts,
+    Unavailable,
+)
 from secondgate.flows.browser import Browser
 from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
@@ -114,7 +123,7 @@ async def begin_openid_login(
     return authorization_url(
         settings,
         metadata,
-        redirect_uri=_redirect_uri(services),
+        redirect_uri=_redirect_uri(services, settings),
         state=state,
         nonce=nonce,
         verifier=verifier,
@@ -143,16 +152,25 @@ async def claim_login_state(services: Services, browser: Browser, state: str | N
 
 
 async def complete_openid_login(
-    services: Services, remembered: LoginState, provider: IdentityProvider, presented: Mapping[str, str]
+    services: Services,
+    remembered: LoginState,
+    provider: IdentityProvider,
+    presented: Mapping[str, str],
+    *,
+    callback_name: str = "",
 ) -> tuple[Identity, IdToken]:
     """Prove an answer of the provider and give the identity that it vouches for, with the ID token.
 
-    `presented` are the query parameters of the callback. Raises Forbidden: PROVIDER_REFUSED, EMAIL_NOT_VERIFIED;
-    TokenRejected; Malformed; Unavailable.
+    `presented` are the query parameters of the callback, `callback_name` says at which redirect URI they arrived: at
+    another's they are another's answer (RFC 9700, section 4.4.2).
+
+    Raises Forbidden: PROVIDER_REFUSED, EMAIL_NOT_VERIFIED; TokenRejected; Malformed; Unavailable.
     """
     settings = _settings(provider)
     if (remembered.provider_id, remembered.issuer) != (provider.id, settings.issuer_url):
         raise ProofRejected(Reason.UNKNOWN_OR_USED, "the provider's settings changed meanwhile")
+    if callback_name != settings.callback_name:
+        raise TokenRejected(Reason.TOKEN_CLAIMS, "the response arrived at the redirect URI of another provider")
     metadata = await services.documents.load_metadata(settings)
     verify_response_issuer(metadata, presented.get("iss"))
     if "error" in presented:
@@ -236,7 +254,7 @@ async def _redeem(
     form, headers = token_request(
         settings,
         code=code,
-        redirect_uri=_redirect_uri(services),
+        redirect_uri=_redirect_uri(services, settings),
         verifier=remembered.verifier,
         assertion=_assertion(services, settings, metadata),
     )
@@ -323,8 +341,9 @@ def _error(body: bytes) -> str:
     return f" {code[:100]!r}" if isinstance(code, str) else ""
 
 
-def _redirect_uri(services: Services) -> str:
-    return services.portal_origin + CALLBACK_PATH
+def _redirect_uri(services: Services, settings: OpenIdSettings) -> str:
+    own = f"/{settings.callback_name}" if settings.callback_name else ""
+    return services.portal_origin + CALLBACK_PATH + own
 
 
 def _settings(provider: IdentityProvider) -> OpenIdSettings:

@@ -38,7 +38,8 @@ class OpenIdSettings:
 
     `issuer_url` is what ID tokens must name as `iss`. `trust_email` believes addresses that the provider does not call
     verified. We prove ourselves with `client_secret`, or with `client_private_key` (PEM). With `rp_initiated_logout`
-    logging out here logs out at the provider too, at `end_session_url` or at the one that is discovered.
+    logging out here logs out at the provider too, at `end_session_url` or at the one that is discovered. With a
+    `callback_name` the provider has a redirect URI of its own, so that its answers pass for no other provider's.
     """
 
     issuer_url: str
@@ -59,6 +60,7 @@ class OpenIdSettings:
     prompt: Prompt | None = None
     rp_initiated_logout: bool = False
     end_session_url: str = ""
+    callback_name: str = ""
 
     @property
     def is_discovered(self) -> bool:

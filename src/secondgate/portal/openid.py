@@ -62,7 +62,7 @@ async def go_to_provider(
 
 
 async def complete_login(request: web.Request) -> web.StreamResponse:
-    """GET /login/callback: a provider's answer.
+    """GET /login/callback, /login/callback/{name}: a provider's answer, the second where it has a path of its own.
 
     Reads: `state`, `code`, `iss`, `error`, the state cookie. Answers: 303 onwards; a page with 400, 403 or 503. Costs:
     the token endpoint, and keys and userinfo where they are needed. Source: OpenID Connect Core 1.0, section 3.1.2.
@@ -78,7 +78,9 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
         provider = provider_of(context, login_request, remembered.provider_id)
         name = provider.name
         presented = _presented(request)
-        identity, id_token = await complete_openid_login(services, remembered, provider, presented)
+        identity, id_token = await complete_openid_login(
+            services, remembered, provider, presented, callback_name=request.match_info.get("name", "")
+        )
         joining = way_to_join(context, identity, provider.id)
         renewed = await sign_in(services, browser, identity, kept_id_token=id_token_to_keep(provider, id_token))
         await remember_provider_session(services, renewed.login, provider, id_token)

@@ -61,6 +61,7 @@ def make_portal(portal: Portal) -> web.Application:
             web.get("/", account.show_launcher, allow_head=False),
             web.get("/login", sign_in.show_login, allow_head=False),
             web.get("/login/callback", openid.complete_login, allow_head=False),
+            web.get("/login/callback/{name}", openid.complete_login, allow_head=False),
             web.post("/login/backchannel-logout", provider_logout.receive_logout_token),
             web.get("/login/{idp}", sign_in.show_provider, allow_head=False),
             web.post("/login/{idp}", sign_in.request_pin),

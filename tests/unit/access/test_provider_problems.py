@@ -41,6 +41,7 @@ def problems(config: dict[str, Any], kind: str = "oidc") -> list[tuple[str, str]
         {**EXPLICIT, "end_session_url": END},
         {**EXPLICIT, "rp_initiated_logout": True, "end_session_url": END},
         {**EXPLICIT, "rp_initiated_logout": False},
+        {**EXPLICIT, "callback_name": "corp-2"},
         {**BY_KEY, "client_private_key": PEM},
         {**BY_KEY, "client_private_key": PEM, "client_key_id": "k1"},
     ],
@@ -74,6 +75,20 @@ def test_each_mistake_is_found_with_its_place(config: dict[str, Any], place: str
     assert path == (f"{AT}.config.{place}" if place else f"{AT}.config")
     assert words in message
     assert "hunter2" not in message
+
+
+def test_a_redirect_uri_of_its_own_is_that_of_one_provider() -> None:
+    config = {**EXPLICIT, "callback_name": "corp"}
+    both = [{"name": name, "type": "oidc", "config": config} for name in ("Corp", "Other")]
+    (finding,) = find_problems(AccessShapes.model_validate({"identity_providers": both}))
+    place = "access.identity_providers[1].config.callback_name"
+    assert (finding.path, finding.message) == (place, "is that of the provider 'Corp' too")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "Corp", "a" * 65, "a?b", "é"])
+def test_a_callback_name_is_one_plain_segment_of_a_path(name: str) -> None:
+    with pytest.raises(ValidationError):
+        shapes({**EXPLICIT, "callback_name": name})
 
 
 def test_a_provider_of_pins_has_no_settings() -> None:
