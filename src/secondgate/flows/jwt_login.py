@@ -88,7 +88,7 @@ async def _find_login(services: Services, proven: ProvenJwt, address: Address) -
     if seen is not None and await services.durable.load_person(seen.value) is None:
         return Refuse(Reason.PERSON_DISABLED)
     try:
-        person = await find_person(services, Browser("", "", address), proven.identity)
+        person = await find_person(services, Browser("", "", address), proven.identity, vouched_at=proven.issued_at)
     except Forbidden as error:
         log.warning("jwt.person_refused", issuer=proven.identity.issuer, reason=error.reason, detail=error.detail)
         # who it is can still be shown at the portal in the way in which the address is known

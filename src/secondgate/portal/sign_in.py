@@ -69,15 +69,17 @@ async def _sign_in_whom_the_request_names(context: Context) -> bool:
     services, login = context.services, context.login
     identity = context.arrival.identity()
     is_of_jwt = identity is None
+    vouched_at = None
     if is_of_jwt and login is None:
         proven = await services.jwts.prove(context.arrival.jwts())
-        identity = proven.identity if proven is not None else None
+        if proven is not None:
+            identity, vouched_at = proven.identity, proven.issued_at
     elif is_of_jwt:
         identity = await context.named()
     if identity is None or (login is not None and not await _is_news(services, login, identity)):
         return False
     try:
-        renewed = await sign_in(services, context.browser, identity)
+        renewed = await sign_in(services, context.browser, identity, vouched_at=vouched_at)
     except Forbidden as error:
         if not is_of_jwt or error.reason is not Reason.IDENTITY_NOT_JOINED:
             raise
