@@ -199,6 +199,7 @@ async def test_a_form_that_is_none_of_a_provider_is_refused(site: Site, provider
         await send(site, token, kind="application/json"),
         await send(site, token, kind="multipart/form-data; boundary=x"),
         await send(site, token, kind=f"{FORM}; charset=utf-16"),
+        await send(site, token, kind=f"{FORM}; charset=none-such"),
     ):
         assert (answer.status, answer.json["error"]) == (400, "invalid_request"), answer
     assert (await send(site, "x" * 70_000)).status == 413
