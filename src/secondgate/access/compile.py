@@ -97,6 +97,7 @@ def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None
         auth_url=config.auth_url or "",
         token_url=config.token_url or "",
         certs_url=config.certs_url or "",
+        userinfo_url=config.userinfo_url or "",
         scopes=config.scopes,
         claims=config.claims,
         email_claim_name=config.email_claim_name,

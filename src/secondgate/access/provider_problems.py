@@ -58,6 +58,8 @@ def _openid_problems(config: IdentityProviderConfigShape, at: str, type_at: str)
     given = [field for field in _ENDPOINTS if getattr(config, field) is not None]
     if given and len(given) < len(_ENDPOINTS):
         yield Finding(at, "must have all of auth_url, token_url and certs_url, or none of them to discover them", needs)
+    if config.userinfo_url is not None and not given:
+        yield Finding(f"{at}.userinfo_url", "is never used: without auth_url it is discovered", needs)
 
 
 def _logout_problems(config: IdentityProviderConfigShape, at: str, needs: tuple[str, ...]) -> Iterator[Finding]:

@@ -243,6 +243,7 @@ class IdentityProviderConfigShape(Shape):
     auth_url: OutgoingUrl | None = None
     token_url: OutgoingUrl | None = None
     certs_url: OutgoingUrl | None = None
+    userinfo_url: OutgoingUrl | None = None
     client_id: Scope | None = None
     client_secret: SecretText | None = None
     client_private_key: SecretText | None = None

@@ -106,6 +106,7 @@ async def begin_openid_login(
     if await services.live.increment(Kind.COUNTER, f"oidc-address:{browser.network}", ttl_s=window_s) > count:
         raise TooManyAttempts(window_s, "too many logins were begun")
     metadata = await services.documents.load_metadata(settings)
+    _warn_of_mix_up(services, provider, settings, metadata)
     state, nonce = new_token(services.random_bytes), new_token(services.random_bytes)
     verifier = new_token(services.random_bytes) if settings.pkce_enabled else ""
     freshness = _freshness(services, settings, fresh=fresh)
@@ -130,6 +131,19 @@ async def begin_openid_login(
         prompt=freshness.prompt,
         max_age_s=freshness.max_age_s,
     )
+
+
+def _warn_of_mix_up(
+    services: Services, provider: IdentityProvider, settings: OpenIdSettings, metadata: ProviderMetadata
+) -> None:
+    """Tell the operator where another provider could take this one's answers for its own (RFC 9207, section 1)."""
+    others = any(one.openid and one.id != provider.id for one in services.access().identity_providers)
+    if others and not metadata.sends_iss and not settings.callback_name:
+        log.warning(
+            "provider.mix_up_possible",
+            provider=provider.name,
+            hint="it sends no iss: give it a callback_name, so that it has a redirect URI of its own",
+        )
 
 
 def _freshness(services: Services, settings: OpenIdSettings, *, fresh: bool) -> _Freshness:
@@ -236,15 +250,19 @@ def identity_of(
 
 
 async def refuse_openid_login(services: Services, browser: Browser, provider_name: str, error: Rejected) -> None:
-    """Write down why a login failed, once, in the audit log and so in the log."""
-    await services.audit(
+    """Write down why a login failed: always in the log, and in the audit log what does not repeat itself."""
+    address = str(browser.address)
+    is_written = await services.audit_seldom(
         "login.failed",
+        of=f"{address}:{provider_name}:{error.reason}",
         actor="",
-        address=str(browser.address),
+        address=address,
         provider=provider_name,
         reason=error.reason,
         detail=error.detail,
     )
+    if not is_written:
+        log.info("login.failed", address=address, provider=provider_name, reason=error.reason, detail=error.detail)
 
 
 async def _redeem(

@@ -51,6 +51,7 @@ class OpenIdSettings:
     auth_url: str = ""
     token_url: str = ""
     certs_url: str = ""
+    userinfo_url: str = ""
     scopes: tuple[str, ...] = ("openid", "email", "profile")
     claims: tuple[str, ...] = ()
     email_claim_name: str = "email"

@@ -17,6 +17,7 @@ from secondgate.flows.services import Services
 from secondgate.flows.sign_in import refuse_login, sign_in
 from secondgate.flows.window import load_window
 from secondgate.model.access import IdentityProvider
+from secondgate.model.amr import CLOCK_SKEW_S
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.session import Login
@@ -91,13 +92,23 @@ async def _sign_in_whom_the_request_names(context: Context) -> bool:
 
 
 async def _is_news(services: Services, login: Login, identity: Identity) -> bool:
-    """Whether an identity is of somebody else, or one to be joined to the person who verified an authenticator."""
-    if identity.email != login.identity.email:
+    """Whether an identity is of somebody else, newer there than the login, or one to be joined.
+
+    One is joined to the person who verified an authenticator.
+    """
+    if identity.email != login.identity.email or _is_newer(identity, login.identity):
         return True
     known_as = (login.identity.namespace, login.identity.known_as)
     if identity.source is not IdentitySource.JWT or (identity.namespace, identity.known_as) == known_as:
         return False
     return await load_window(services, login) is not None
+
+
+def _is_newer(identity: Identity, known: Identity) -> bool:
+    """Whether the same source tells of a login there since the one that is known, by more than clocks differ."""
+    if identity.source is not known.source or identity.auth_time is None:
+        return False
+    return known.auth_time is None or identity.auth_time > known.auth_time + CLOCK_SKEW_S
 
 
 async def show_provider(request: web.Request) -> web.StreamResponse:

@@ -42,6 +42,7 @@ def problems(config: dict[str, Any], kind: str = "oidc") -> list[tuple[str, str]
         {**EXPLICIT, "rp_initiated_logout": True, "end_session_url": END},
         {**EXPLICIT, "rp_initiated_logout": False},
         {**EXPLICIT, "callback_name": "corp-2"},
+        {**EXPLICIT, "userinfo_url": "https://idp.example/userinfo"},
         {**BY_KEY, "client_private_key": PEM},
         {**BY_KEY, "client_private_key": PEM, "client_key_id": "k1"},
     ],
@@ -54,6 +55,7 @@ def test_what_makes_sense_has_no_problem(config: dict[str, Any]) -> None:
     ("config", "place", "words"),
     [
         (BASE, "client_secret", "is required"),
+        ({**BASE, "client_secret": "s", "userinfo_url": END}, "userinfo_url", "without auth_url it is discovered"),
         (BY_KEY, "client_private_key", "is required: RSA of 2048 to 8192 bits or P-256, as PEM"),
         ({**BY_KEY, "client_private_key": PEM, "client_secret": "s"}, "client_secret", "is never used"),
         ({**BASE, "client_secret": "s", "client_private_key": PEM}, "client_private_key", "is never used"),

@@ -12,7 +12,7 @@ from secondgate.model.amr import (
     AmrIgnored,
     identity_provider_mfa,
     known_auth_time,
-    own_amr_values,
+    told_amr_values,
     why_amr_is_ignored,
 )
 from secondgate.model.application import Application, Destination, MfaCheck
@@ -155,11 +155,14 @@ def test_where_it_is_good_for_one_login_requests_judge_its_age_as_that_of_an_mfa
     assert isinstance(decision, Allow) is is_let_in
 
 
-def test_an_application_is_told_mfa_only_for_what_was_proved_here() -> None:
-    at_provider = identity_provider_mfa(login("hwk"))
-    assert own_amr_values(at_provider) == []
+def test_an_application_is_told_of_the_providers_proofs_only_those_that_were_accepted() -> None:
+    identity = login("pwd", "otp", "hwk", "mfa", "sms").identity
+    at_provider = MfaSession("ann", "laptop", Method.SECURITY_KEY, "", NOW)
     own = MfaSession("ann", "laptop", Method.TOTP, "app", NOW)
-    assert own_amr_values((*at_provider, own, own)) == ["otp", "mfa"]
+    assert told_amr_values(identity, ()) == ["pwd", "sms"]
+    assert told_amr_values(identity, (at_provider,)) == ["pwd", "hwk", "mfa", "sms"]
+    assert told_amr_values(identity, (own, own)) == ["pwd", "sms", "otp", "mfa"]
+    assert told_amr_values(identity, (at_provider, own)) == ["pwd", "hwk", "mfa", "sms", "otp"]
 
 
 def test_with_matching_off_a_proof_of_ours_counts_and_the_providers_does_not() -> None:
