@@ -21,7 +21,7 @@ def main() -> None:
     def clock() -> float:
         return time.time() + float(offset.read_text() or 0)
 
-    run(load(configuration, os.environ), clock=clock)
+    run(load(configuration, os.environ), clock=clock, config=(str(configuration), os.environ))
 
 
 if __name__ == "__main__":

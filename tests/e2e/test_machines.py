@@ -129,6 +129,7 @@ def test_a_wrong_token_is_401_and_never_a_redirect(
             answer = visitor.ask(label, "/page", method=method, headers=[*kind, *presented])
             assert answer.status == 401, (label, answer)
             assert answer.all("Location") == answer.all("Set-Cookie") == []
+            assert method == "HEAD" or json.loads(answer.body)["error"] == "unauthenticated"
     assert "a-secret" not in visitor.site.secondgate.output()
 
 

@@ -13,6 +13,9 @@ from tests.e2e.openid_person import OpenIdPerson
 from tests.e2e.openid_provider import OpenIdProvider
 from tests.e2e.openid_site import AMR_DURATION_S
 
+behind_one_proxy = pytest.mark.parametrize("openid_site", ["nginx"], indirect=True, scope="session")
+"""For what lies between the portal and the provider alone."""
+
 
 def headers_of(received: dict[str, Any]) -> dict[str, str]:
     """Give what the application received, by lower-case name."""
@@ -59,6 +62,7 @@ def test_the_providers_own_mfa_is_not_asked_for_again(somebody: OpenIdPerson) ->
 
 
 @pytest.mark.case(61)
+@behind_one_proxy
 @pytest.mark.parametrize(
     ("amr", "auth_age_s"),
     [(None, 0), (["pwd"], 0), (["pwd", "mfa"], 0), (["pwd", "otp"], AMR_DURATION_S + 60)],
@@ -89,15 +93,20 @@ def test_a_provider_that_knows_the_portal_by_a_key_logs_people_in(somebody: Open
     assert headers_of(somebody.expect_application("keyed"))["remote-name"] == "Kay"
 
 
-def test_an_application_of_another_provider_is_not_open_to_a_login_of_this_one(somebody: OpenIdPerson) -> None:
+def test_an_application_of_another_provider_wants_a_login_there(somebody: OpenIdPerson) -> None:
     somebody.has_account(somebody.corporate, amr=["otp"])
     somebody.open("app")
     somebody.log_in_at(somebody.corporate)
     somebody.expect_application("app")
     somebody.open("partner")
-    somebody.expect_message("Partner's is not open to")
+    somebody.expect_message("Partner's does not accept the way that you logged in.")
+    links = somebody.page.get_by_role("link", name="Log in with")
+    expect(links).to_have_text(["Log in with Partner"])
+    links.click()
+    somebody.expect_provider(somebody.partner)
 
 
+@behind_one_proxy
 def test_a_claim_of_the_provider_opens_an_application_to_some(somebody: OpenIdPerson) -> None:
     somebody.has_account(somebody.corporate, amr=["otp"], groups=["engineers"])
     somebody.open("engineers")
@@ -112,6 +121,7 @@ def test_a_claim_of_the_provider_opens_an_application_to_some(somebody: OpenIdPe
 
 
 @pytest.mark.case(71)
+@behind_one_proxy
 def test_a_login_goes_on_after_the_provider_replaced_its_keys(somebody: OpenIdPerson) -> None:
     somebody.has_account(somebody.corporate, amr=["otp"])
     somebody.open("app")
@@ -127,6 +137,7 @@ def test_a_login_goes_on_after_the_provider_replaced_its_keys(somebody: OpenIdPe
 
 
 @pytest.mark.case(65)
+@behind_one_proxy
 @pytest.mark.parametrize("verified", [False, None, "true"], ids=["not verified", "not said", "a text"])
 def test_an_address_that_the_provider_does_not_call_verified_is_refused(
     somebody: OpenIdPerson, *, verified: object
@@ -141,10 +152,35 @@ def test_an_address_that_the_provider_does_not_call_verified_is_refused(
 
 def test_a_person_who_cancels_at_the_provider_may_start_again(somebody: OpenIdPerson) -> None:
     somebody.has_account(somebody.corporate, amr=["otp"])
-    somebody.open("app")
+    somebody.open("app", "/wanted")
     somebody.choose("Corporate")
     somebody.expect_provider(somebody.corporate)
     somebody.page.get_by_role("button", name="Cancel").click()
     somebody.expect_message("The identity provider did not log you in")
     somebody.page.get_by_role("link", name="Log in again").click()
-    expect(somebody.page.get_by_role("link", name="Log in with Corporate")).to_be_visible()
+    somebody.log_in_at(somebody.corporate)
+    somebody.expect_application("app", "/wanted")
+
+
+@pytest.mark.case(65)
+def test_a_second_provider_with_the_same_address_joins_only_after_a_proof(somebody: OpenIdPerson) -> None:
+    somebody.has_account(somebody.corporate)
+    somebody.has_account(somebody.partner)
+    somebody.arrive_with_totp(somebody.corporate)
+
+    somebody.another_browser()
+    somebody.open("partner")
+    somebody.fill_in_login(somebody.partner)
+    somebody.expect_message("Your e-mail address is known here from another way of logging in")
+    somebody.open("partner")
+    somebody.expect_message("Your e-mail address is known here from another way of logging in")
+
+    somebody.page.get_by_role("link", name="Log in the earlier way").click()
+    somebody.log_in_at(somebody.corporate)
+    somebody.expect_challenge("totp")
+    somebody.answer_totp()
+    somebody.expect_message("Log in with Partner once.")
+    somebody.choose("Partner")
+    expect(somebody.page.get_by_role("link", name="Partner's")).to_be_visible()
+    somebody.open("partner", "/wanted")
+    somebody.expect_application("partner", "/wanted")

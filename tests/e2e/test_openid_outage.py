@@ -58,6 +58,6 @@ def test_a_login_that_the_provider_leaves_half_done_is_told_so_and_can_be_begun_
     expect(person.page.get_by_role("heading", name="We cannot check your login now")).to_be_visible()
 
     person.corporate.start()
-    person.open("app", "/wanted")
+    person.page.get_by_role("link", name="Try again").click()
     person.log_in_at(person.corporate)
     person.expect_application("app", "/wanted")

@@ -51,6 +51,7 @@ class OpenIdProvider:
     token_status: int = 200
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    client_audience: str = ""
     client_key: RSAPublicKey | EllipticCurvePublicKey | None = None
     assertions: list[dict[str, Any]] = field(default_factory=list)
     slow_s: float = 0.0
@@ -183,8 +184,9 @@ class OpenIdProvider:
             "verify_exp": False,
             "verify_iat": False,
         }
+        audience = self.client_audience or self.issuer
         claims = jwt.decode(
-            assertion, self.client_key, ["RS256", "ES256"], audience=self.issuer, issuer=CLIENT_ID, options=required
+            assertion, self.client_key, ["RS256", "ES256"], audience=audience, issuer=CLIENT_ID, options=required
         )
         now, known = int(self.clock()), {one["jti"] for one in self.assertions}
         self.assertions.append({**claims, "header": jwt.get_unverified_header(assertion)})

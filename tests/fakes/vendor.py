@@ -30,9 +30,9 @@ OID_AAGUID = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
 
 
 class Vendor:
-    """A vendor with a root of its own."""
+    """A vendor with a root of its own, or with an intermediate authority `under` another's."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, under: Vendor | None = None, *, is_ca: bool = True) -> None:
         self.name = name
         self.key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name} Root")])
@@ -47,12 +47,13 @@ class Vendor:
             encipher_only=False,
             decipher_only=False,
         )
-        self.root = (
-            builder(subject, subject, self.key.public_key(), until=UNTIL)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        issuer = subject if under is None else under.root.subject
+        self.root: x509.Certificate = (
+            builder(subject, issuer, self.key.public_key(), until=UNTIL)
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
-            .sign(self.key, hashes.SHA256())
+            .sign(self.key if under is None else under.key, hashes.SHA256())
         )
 
     def attestation(

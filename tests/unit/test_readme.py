@@ -13,8 +13,8 @@ from pydantic_core import PydanticUndefined
 from secondgate import cli
 from secondgate.access import AccessShapes, compile_access
 from secondgate.access.fields import Shape
-from secondgate.config import load
 from secondgate.access.introspection import is_list_at, model_at, secret_keys
+from secondgate.config import load
 from secondgate.config.settings import Settings
 from secondgate.model.secret import Secret
 

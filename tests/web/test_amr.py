@@ -86,3 +86,19 @@ async def test_it_does_not_open_the_window(start_site: StartSite) -> None:
     browser = await opened(site, told("hwk"))
     await browser.open(f"{PORTAL}/account/devices")
     assert "you can change devices until" not in browser.page.text
+
+
+@pytest.mark.case(61)
+async def test_a_newer_login_at_the_proxy_is_taken_and_the_same_one_is_not_taken_twice(start_site: StartSite) -> None:
+    site = await start_site(matching)
+    browser = await opened(site, told("pwd"))
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+    site.clock.advance(300)
+    browser.named = told("pwd,hwk", START + 290)
+    assert (await browser.open(VAULT)).status == 200
+    assert browser.url == VAULT
+    logins = len(await site.events("login.succeeded"))
+    site.clock.advance(30)
+    browser.named = told("pwd,hwk", START + 320)
+    await browser.open(f"{PORTAL}/login")
+    assert len(await site.events("login.succeeded")) == logins

@@ -186,6 +186,23 @@ async def test_a_session_with_a_token_that_proves_nothing_is_judged_as_a_session
     assert (spot.status, spot.all("Location")) == (401, [])
 
 
+async def test_rules_about_tokens_are_judged_at_every_request_of_a_person_too(
+    start_site: StartSite,
+) -> None:
+    def change(configuration: dict[str, Any]) -> None:
+        people = [{**STAFF[0], "exclude": [{"any_valid_service_token": {}}]}]
+        configuration["access"]["applications"] += [application("Desk", "desk.example.com", people, mfa_config=NO_MFA)]
+
+    site = await start_site(change)
+    ann = Person(site, "ann@example.com")
+    url = "https://desk.example.com/"
+    assert (await ann.log_in(url)).status == 200
+    cookie = ann.session("desk.example.com")
+    _, fields = await made(site)
+    assert (await site.check(FORWARD_AUTH, url, cookie=cookie, fields=[*SCRIPT, *fields])).status == 403
+    assert (await site.check(FORWARD_AUTH, url, cookie=cookie, fields=[*SCRIPT, *fields_of("a", "b")])).status == 200
+
+
 async def test_a_bypass_says_nothing_of_the_machine(site: Site) -> None:
     _, fields = await made(site)
     answer = await site.check(FORWARD_AUTH, "https://bare.example.com/", fields=fields)

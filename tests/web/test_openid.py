@@ -181,6 +181,14 @@ async def test_userinfo_about_somebody_else_logs_nobody_in(ann: Person, provider
 
 
 @pytest.mark.case(63)
+async def test_a_token_does_not_verify_the_address_that_userinfo_gives(ann: Person, provider: OpenIdProvider) -> None:
+    del provider.claims["email"]
+    provider.userinfo = {"sub": "s-1", "email": "ann@example.com", "email_verified": False}
+    assert (await log_in(ann.browser, provider)).status == 403
+    assert not await ann.site.services.durable.list_people()
+
+
+@pytest.mark.case(63)
 async def test_userinfo_does_not_verify_another_address_than_its_own(ann: Person, provider: OpenIdProvider) -> None:
     provider.claims = {"sub": "s-1", "email": "root@example.com"}
     provider.userinfo = {"sub": "s-1", "email": "ann@example.com", "email_verified": True}

@@ -129,6 +129,7 @@ async def test_an_odd_or_another_amr_leads_to_a_proof_of_ours(
         ({"amr": ["hwk"], "auth_time": START + 61}, "in_future"),
         ({"amr": ["pwd", "mfa"], "auth_time": START}, "no_method"),
         ({"auth_time": START}, "no_method"),
+        ({"amr": ["hwk"], "auth_time": START - 3600}, "too_old"),
     ],
 )
 async def test_mfa_of_the_provider_that_is_not_taken_is_logged_once_with_the_reason(
@@ -140,6 +141,29 @@ async def test_mfa_of_the_provider_that_is_not_taken_is_logged_once_with_the_rea
     assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
     (line,) = lines(logs, "amr.accepted", "amr.ignored")
     assert (line["event"], line["reason"]) == ("amr.ignored", reason)
+
+
+@pytest.mark.case(61)
+async def test_where_models_are_required_the_provider_is_neither_believed_nor_asked_again(
+    start: StartMatching, provider: OpenIdProvider, logs: io.StringIO
+) -> None:
+    site = await start("1h")
+
+    def require(configuration: dict[str, Any]) -> None:
+        keys = {"name": "Keys", "type": "AAGUID", "items": [{"value": "a" * 32}]}
+        configuration["access"]["lists"] = [keys]
+        configuration["access"]["organization"]["mfa_config"]["required_aaguids"] = "Keys"
+
+    site.reload(require)
+    browser = Browser(site)
+    provider.claims |= {"amr": ["hwk"], "auth_time": START}
+    url = await begin(browser, VAULT)
+    assert "max_age" not in asked_of(url)
+    page = await browser.open(provider.authorize(url))
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+    assert not again(page)
+    (line,) = lines(logs, "amr.accepted", "amr.ignored")
+    assert (line["event"], line["reason"]) == ("amr.ignored", "required_aaguids")
 
 
 async def test_with_matching_off_nothing_is_logged_and_nothing_offered(
@@ -157,7 +181,7 @@ async def test_with_matching_off_nothing_is_logged_and_nothing_offered(
 async def test_without_an_auth_time_a_login_counts_from_where_it_was_demanded(
     start: StartMatching, provider: OpenIdProvider
 ) -> None:
-    site = await start("0m")
+    site = await start("0m", prompt="login")
     browser = Browser(site)
     provider.claims |= {"amr": ["hwk"]}
     url = await begin(browser, VAULT)
@@ -171,10 +195,22 @@ async def test_without_an_auth_time_a_login_counts_from_where_it_was_demanded(
 
 
 @pytest.mark.case(61)
+async def test_without_an_auth_time_a_demand_that_only_the_browser_carried_proves_nothing(
+    start: StartMatching, provider: OpenIdProvider
+) -> None:
+    browser = Browser(await start("0m"))
+    provider.claims |= {"amr": ["hwk"]}
+    await browser.open(provider.authorize(await begin(browser, VAULT)))
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+    await browser.open(provider.authorize(await begin_again(browser)))
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
+
+
+@pytest.mark.case(61)
 async def test_a_proof_at_the_provider_is_good_for_the_login_that_asked_for_it_alone(
     start: StartMatching, provider: OpenIdProvider
 ) -> None:
-    site = await start("0m")
+    site = await start("0m", prompt="login")
     browser = Browser(site)
     provider.claims |= {"amr": ["hwk"]}
     await log_in(browser, provider, VAULT)
@@ -185,6 +221,19 @@ async def test_a_proof_at_the_provider_is_good_for_the_login_that_asked_for_it_a
     assert again(browser.page)
     await browser.open(provider.authorize(await begin_again(browser)))
     assert browser.url == WIKI
+
+
+@pytest.mark.case(61)
+async def test_a_proof_at_the_provider_serves_one_of_several_logins_that_were_under_way(
+    start: StartMatching, provider: OpenIdProvider
+) -> None:
+    browser = Browser(await start("0m"))
+    waiting = (await browser.request("GET", (await browser.request("GET", WIKI)).one("Location"))).one("Location")
+    provider.claims |= {"amr": ["otp", "hwk"], "auth_time": START}
+    await log_in(browser, provider, VAULT)
+    assert browser.url == VAULT
+    await browser.open(waiting)
+    assert browser.url.startswith(f"{PORTAL}/AddMfaDevice")
 
 
 @pytest.mark.case(61)
@@ -229,7 +278,7 @@ async def test_the_challenge_offers_the_provider_as_a_second_choice(
     await log_in(await ann.another_browser(), provider, VAULT)
     assert ann.browser.url.startswith(f"{PORTAL}/challenge")
     url = await begin_again(ann.browser)
-    provider.claims |= {"amr": ["hwk"]}
+    provider.claims |= {"amr": ["hwk"], "auth_time": int(site.clock())}
     await ann.browser.open(provider.authorize(url))
     assert ann.browser.url == VAULT
 
@@ -264,6 +313,7 @@ async def test_a_new_login_at_the_provider_opens_no_window(start: StartMatching,
     await ann.set_up_totp()
     provider.claims |= {"amr": ["otp"]}
     await log_in(await ann.another_browser(), provider, WIKI)
+    provider.claims["auth_time"] = START
     await ann.browser.open(provider.authorize(await begin_again(ann.browser)))
     assert ann.browser.url == WIKI
     await ann.browser.open(f"{PORTAL}/account/devices")

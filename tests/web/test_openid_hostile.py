@@ -219,6 +219,31 @@ async def test_an_answer_of_another_provider_is_refused_before_the_code_is_sent_
 
 
 @pytest.mark.case(65)
+async def test_a_provider_with_a_redirect_uri_of_its_own_is_mixed_up_with_no_other_though_it_sends_no_iss(
+    start_site: StartSite, provider: OpenIdProvider, other: OpenIdProvider, logs: io.StringIO
+) -> None:
+    """Other hands its visitor on to Corp, with what an attacker's own login at Corp began with (RFC 9700, 4.4.1)."""
+    provider.document = {"authorization_response_iss_parameter_supported": False}
+
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["access"]["identity_providers"] += [
+            {"name": "Corp", "type": "oidc", "config": provider.config(callback_name="corp")},
+            {"name": "Other", "type": "oidc", "config": other.config()},
+        ]
+
+    site = await start_site(change)
+    attacker, visitor = Browser(site), Browser(site)
+    begun = await begin(attacker)
+    assert asked_of(begun)["redirect_uri"] == f"{CALLBACK}/corp"
+    state = asked_of(await begin(visitor, name="Other"))["state"]
+    stolen = await visitor.open(provider.authorize(begun, state=state, iss=""))
+    assert refusal(stolen, logs) == "token_claims"
+    assert "token" not in other.asked
+    await nobody_is_in(site, visitor)
+    assert (await log_in(Browser(site), provider, iss="")).status == 200
+
+
+@pytest.mark.case(65)
 async def test_a_code_of_one_provider_is_worth_nothing_at_another(
     site: Site, provider: OpenIdProvider, other: OpenIdProvider, logs: io.StringIO
 ) -> None:

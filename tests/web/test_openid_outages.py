@@ -62,8 +62,8 @@ def be_huge(provider: OpenIdProvider) -> None:
     provider.jwks_body = b" " * 10_000_000
 
 
-def break_down(provider: OpenIdProvider) -> None:
-    provider.token_status = 502
+def break_down(status: int) -> Lie:
+    return lambda provider: setattr(provider, "token_status", status)
 
 
 def redirect_keys(to: str) -> Lie:
@@ -79,7 +79,10 @@ def document(**claims: object) -> Lie:
     ("lie", "words"),
     [
         (be_huge, "sent more than 1048576 bytes"),
-        (break_down, "answered 502"),
+        (break_down(502), "answered 502"),
+        (break_down(429), "answered 429"),
+        (break_down(302), "answered 302"),
+        (break_down(204), "answered 204"),
         (redirect_keys("http://127.0.0.1:1/"), "answered 302"),
         (redirect_keys("https://evil.example/jwks"), "answered 302"),
         (lambda provider: setattr(provider, "jwks_body", b"<html>"), "cannot be used"),

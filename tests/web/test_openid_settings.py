@@ -69,6 +69,14 @@ async def test_a_key_in_a_file_proves_the_portal_anew_at_each_login(
     assert "PRIVATE KEY" not in written
 
 
+async def test_a_provider_may_know_itself_by_its_token_endpoint(
+    start_site: StartSite, provider: OpenIdProvider
+) -> None:
+    provider.client_key, provider.client_audience = EC_KEY.public_key(), f"{provider.issuer}/token"
+    config = by_key(provider, client_private_key=pem(EC_KEY), client_assertion_audience="token_endpoint")
+    assert (await log_in(Browser(await start(start_site, config)), provider)).status == 200
+
+
 async def test_a_key_that_the_provider_does_not_know_logs_nobody_in(
     start_site: StartSite, provider: OpenIdProvider, logs: io.StringIO
 ) -> None:
@@ -160,6 +168,31 @@ async def test_claims_that_are_kept_decide_wherever_the_provider_sends_them(
         provider.userinfo = {**provider.claims, **claims}
     page = await log_in(browser, provider, "https://lab.example.com/")
     assert page.status == status
+
+
+@pytest.mark.parametrize(("suspended", "status"), [("yes", 403), ("no", 200), (None, 200)])
+async def test_a_rule_about_a_claim_that_a_login_was_not_asked_for_asks_for_a_new_login(
+    start_site: StartSite, provider: OpenIdProvider, suspended: str | None, status: int
+) -> None:
+    site = await start(start_site, provider.config())
+    browser = Browser(site)
+    provider.claims |= {"suspended": suspended} if suspended else {}
+    await log_in(browser, provider)
+    assert browser.url == MENU
+
+    def exclude(configuration: dict[str, Any]) -> None:
+        access = configuration["access"]
+        access["identity_providers"][-1]["config"]["claims"] = ["suspended"]
+        menu = next(one for one in access["applications"] if one["name"] == "Menu")
+        claim = {"identity_provider_id": "Corp", "claim_name": "suspended", "claim_value": "yes"}
+        menu["policies"] = [{**menu["policies"][0], "exclude": [{"oidc": claim}]}]
+
+    site.reload(exclude)
+    assert (await browser.request("GET", MENU)).status == 302
+    login = (await browser.request("GET", (await browser.request("GET", MENU)).one("Location"))).one("Location")
+    to_provider = (await browser.request("GET", login)).one("Location")
+    assert (await browser.open(provider.authorize(to_provider))).status == status
+    assert (browser.url == MENU) is (status == 200)
 
 
 async def test_groups_of_the_token_go_before_those_of_userinfo(start_site: StartSite, provider: OpenIdProvider) -> None:

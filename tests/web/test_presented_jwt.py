@@ -308,6 +308,37 @@ async def test_an_address_that_is_known_in_another_way_is_no_tokens(site: Site, 
 
 
 @pytest.mark.case(65)
+async def test_whoever_verifies_an_authenticator_joins_the_token_at_the_next_login(
+    site: Site, issuer: JwtIssuer
+) -> None:
+    ann = Person(site, "ann@example.com")
+    await ann.log_in_with_totp()
+    ann.browser.named = [("X-Login-Jwt", issuer.token())]
+    await ann.browser.open("https://news.example.com/")
+    assert (await ask(site, issuer.token())).json["reason"] == "identity_not_joined", "logged in, and nothing verified"
+    await ann.open_window()
+    ann.browser.named = [("X-Login-Jwt", issuer.token())]
+    assert (await ann.browser.open(MENU)).status == 200
+    site.clock.advance(5)
+    assert (await ask(site, issuer.token())).status == 200
+    (event,) = await site.events("identity.joined")
+    assert event.actor == "ann@example.com"
+
+
+@pytest.mark.case(25)
+async def test_a_header_and_a_token_that_name_two_people_open_nothing(start_site: StartSite, issuer: JwtIssuer) -> None:
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["identity"] = {"jwt": [issuer.source()], "headers": [{"email": "X-Auth-Email"}]}
+
+    site = await start_site(change)
+    token = issuer.token()
+    same = await site.check(FORWARD_AUTH, MENU, fields=[*bearer(token), ("X-Auth-Email", "ANN@example.com")])
+    assert same.status == 200
+    other = await site.check(FORWARD_AUTH, MENU, fields=[*bearer(token), ("X-Auth-Email", "ben@example.com")])
+    assert (other.status, other.json["reason"]) == (401, "identity_mismatch")
+
+
+@pytest.mark.case(65)
 async def test_two_subjects_never_share_a_person(site: Site, issuer: JwtIssuer) -> None:
     assert (await ask(site, issuer.token())).status == 200
     answer = await ask(site, issuer.token(sub="s-2"))

@@ -36,7 +36,7 @@ from secondgate.errors import InvalidConfiguration
 from secondgate.model.access import Access, IdentityProvider
 from secondgate.model.application import Application
 from secondgate.model.decision import Rulebook
-from secondgate.model.openid import OpenIdSettings
+from secondgate.model.openid import AssertionAudience, OpenIdSettings
 from secondgate.model.person import IdentitySource
 from secondgate.model.policy import (
     AnyServiceToken,
@@ -98,9 +98,11 @@ def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None
         client_secret=config.client_secret or Secret(""),
         client_private_key=config.client_private_key or Secret(""),
         client_key_id=config.client_key_id or "",
+        client_assertion_audience=config.client_assertion_audience or AssertionAudience.ISSUER,
         auth_url=config.auth_url or "",
         token_url=config.token_url or "",
         certs_url=config.certs_url or "",
+        userinfo_url=config.userinfo_url or "",
         scopes=config.scopes,
         claims=config.claims,
         email_claim_name=config.email_claim_name,
@@ -110,6 +112,7 @@ def _openid(config: IdentityProviderConfigShape | None) -> OpenIdSettings | None
         prompt=config.prompt,
         rp_initiated_logout=config.rp_initiated_logout or config.end_session_url is not None,
         end_session_url=config.end_session_url or "",
+        callback_name=config.callback_name or "",
     )
 
 

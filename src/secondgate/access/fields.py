@@ -36,6 +36,7 @@ MAX_NAME_CHARACTERS = 350
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _AAGUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _AMR = re.compile(r"[\x21-\x7e]{1,64}")
+_SEGMENT = re.compile(r"[a-z0-9-]{1,64}")
 
 
 class Shape(BaseModel):
@@ -174,6 +175,12 @@ def _token(value: str) -> str:
     return value
 
 
+def _segment(value: str) -> str:
+    if not _SEGMENT.fullmatch(value):
+        raise refusal("must be 1 to 64 of a to z, 0 to 9 and -")
+    return value
+
+
 def _secret(value: object) -> Secret[str]:
     """Read a secret; the message never shows it."""
     if isinstance(value, Secret):
@@ -224,6 +231,7 @@ LastingDuration = Annotated[Duration, AfterValidator(_lasting)]
 Url = Annotated[Text, AfterValidator(_url)]
 OutgoingUrl = Annotated[Url, AfterValidator(_outgoing_url)]
 Scope = Annotated[Text, AfterValidator(_token)]
+Segment = Annotated[Text, AfterValidator(_segment)]
 SecretText = Annotated[
     Secret[str],
     PlainValidator(_secret),

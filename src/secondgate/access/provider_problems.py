@@ -10,16 +10,23 @@ from secondgate.errors import Malformed
 from secondgate.model.openid import ClientAuthentication
 from secondgate.protocol.client_assertion import ALLOWED, verify_client_key
 
+_OF_KEYS = ("client_private_key", "client_key_id", "client_assertion_audience")
 _ENDPOINTS = ("auth_url", "token_url", "certs_url")
 
 
 def find_provider_problems(providers: Iterable[IdentityProviderShape], *, at: str) -> Iterator[Finding]:
     """Find them; `at` is the path of the providers."""
+    callbacks: dict[str, int] = {}
+    providers = tuple(providers)
+    names = [provider.name for provider in providers]
     for number, provider in enumerate(providers):
         here = f"{at}[{number}].config"
         config = provider.config or IdentityProviderConfigShape()
         if provider.type == "oidc":
             yield from _openid_problems(config, here, f"{at}[{number}].type")
+            first = callbacks.setdefault(config.callback_name or "", number)
+            if config.callback_name is not None and first != number:
+                yield Finding(f"{here}.callback_name", f"is that of the provider {names[first]!r} too")
         elif config.model_fields_set:
             yield Finding(here, "must be empty: one-time PINs have no settings of their own", (f"{at}[{number}].type",))
 
@@ -38,7 +45,7 @@ def _openid_problems(config: IdentityProviderConfigShape, at: str, type_at: str)
     for field, meaning in required:
         if getattr(config, field) is None:
             yield Finding(f"{at}.{field}", f"is required: {meaning}", needs)
-    for field in ("client_secret",) if by_key else ("client_private_key", "client_key_id"):
+    for field in ("client_secret",) if by_key else _OF_KEYS:
         if getattr(config, field) is not None:
             method = config.token_endpoint_auth_method
             yield Finding(f"{at}.{field}", f"is never used: token_endpoint_auth_method is {method}", needs)
@@ -51,6 +58,8 @@ def _openid_problems(config: IdentityProviderConfigShape, at: str, type_at: str)
     given = [field for field in _ENDPOINTS if getattr(config, field) is not None]
     if given and len(given) < len(_ENDPOINTS):
         yield Finding(at, "must have all of auth_url, token_url and certs_url, or none of them to discover them", needs)
+    if config.userinfo_url is not None and not given:
+        yield Finding(f"{at}.userinfo_url", "is never used: without auth_url it is discovered", needs)
 
 
 def _logout_problems(config: IdentityProviderConfigShape, at: str, needs: tuple[str, ...]) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from secondgate.access.fields import (
     Reference,
     Scope,
     SecretText,
+    Segment,
     Shape,
     Text,
     Url,
@@ -32,7 +33,7 @@ from secondgate.access.fields import (
 )
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
-from secondgate.model.openid import ClientAuthentication, Prompt
+from secondgate.model.openid import AssertionAudience, ClientAuthentication, Prompt
 from secondgate.model.organization import FirstEnrollment, Method
 from secondgate.model.policy import PolicyAction
 
@@ -309,10 +310,12 @@ class IdentityProviderConfigShape(Shape):
     auth_url: OutgoingUrl | None = None
     token_url: OutgoingUrl | None = None
     certs_url: OutgoingUrl | None = None
+    userinfo_url: OutgoingUrl | None = None
     client_id: Scope | None = None
     client_secret: SecretText | None = None
     client_private_key: SecretText | None = None
     client_key_id: Scope | None = None
+    client_assertion_audience: AssertionAudience | None = None
     scopes: tuple[Scope, ...] = ("openid", "email", "profile")
     claims: tuple[Name, ...] = ()
     email_claim_name: Name = "email"
@@ -322,6 +325,7 @@ class IdentityProviderConfigShape(Shape):
     prompt: Prompt | None = None
     rp_initiated_logout: Flag = False
     end_session_url: OutgoingUrl | None = None
+    callback_name: Segment | None = None
 
 
 class IdentityProviderShape(Shape):

@@ -8,9 +8,11 @@ from pathlib import Path
 from secondgate.access.finding import Finding
 from secondgate.config.settings import JwtIdentitySettings, Settings
 from secondgate.errors import Malformed
+from secondgate.model.person import ADDRESS_SOURCES
 from secondgate.protocol.jwks import MAX_JWKS_BYTES, parse_jwks
 
 _OURS = ("secondgate", "__host-secondgate")
+_NAMESPACES = tuple(source.value for source in ADDRESS_SOURCES)
 
 
 def find_jwt_problems(settings: Settings) -> Iterator[Finding]:
@@ -26,6 +28,8 @@ def find_jwt_problems(settings: Settings) -> Iterator[Finding]:
                 "must be another login system: tokens of Secondgate itself are no identity for it",
                 ("public_url",),
             )
+        if jwt.issuer in _NAMESPACES:
+            yield Finding(f"{at}.issuer", f"{jwt.issuer} stands for people known by their address; take another name")
         if jwt.cookie is not None and jwt.cookie.lower().startswith(_OURS):
             yield Finding(f"{at}.cookie", f"{jwt.cookie} is a cookie of Secondgate's own; take another name")
         place = (jwt.issuer, (jwt.header or "").lower(), jwt.cookie or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secondgate.flows.services import Services
-from secondgate.model.amr import own_amr_values
+from secondgate.model.amr import told_amr_values
 from secondgate.model.application import Application
 from secondgate.model.session import Login, MfaSession
 from secondgate.protocol.jwt import TokenKind
@@ -25,7 +25,7 @@ def sign_assertion(
         "exp": expires_at,
         "type": "app",
         "identity_nonce": services.new_id(),
-        "amr": list(dict.fromkeys([*identity.amr, *own_amr_values(mfa)])),
+        "amr": told_amr_values(identity, mfa),
         "auth_time": identity.auth_time if identity.auth_time is not None else login.at,
         "mfa": {session.method: session.at for session in sorted(mfa, key=lambda one: one.at)},
     }

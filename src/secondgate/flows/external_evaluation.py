@@ -44,7 +44,8 @@ async def load_evaluations(services: Services, login: Login, request: LoginReque
     rules = services.access().evaluations.get(request.application_id, frozenset())
     if not rules:
         return ()
-    key = f"{request.id}:{login.person_id}"
+    # `at` and the provider, since somebody who logs in anew meanwhile may be told apart by how
+    key = f"{request.id}:{login.person_id}:{login.identity.identity_provider_id}:{login.at}"
     known = decode(Evaluated, await services.live.load(Kind.EVALUATIONS, key))
     if known is not None and {one.rule for one in known.evaluations} == rules:
         return known.evaluations
@@ -97,7 +98,7 @@ def _question(services: Services, login: Login, rule: ExternalEvaluation, nonce:
             "groups": list(identity.groups),
             "amr": list(identity.amr),
             "idp": {"id": identity.identity_provider_id, "type": identity.source},
-            "oidc_fields": {name: list(values) for name, values in identity.claims},
+            "oidc_fields": {name: list(values) for name, values in identity.claims if values},
         },
     }
     return services.keys.sign(TokenKind.EVALUATION, claims)

@@ -20,7 +20,17 @@ from secondgate.flows.proof import load_evidence
 from secondgate.flows.services import Services
 from secondgate.model.application import Application
 from secondgate.model.audit import NO_FACTOR
-from secondgate.model.decision import Allow, Decision, Evidence, Refuse, Stage, decide, mfa_young_enough
+from secondgate.model.decision import (
+    Allow,
+    Decision,
+    Evidence,
+    Refuse,
+    SignIn,
+    Stage,
+    decide,
+    lacks_claims,
+    mfa_young_enough,
+)
 from secondgate.model.person import Identity
 from secondgate.model.policy import Visitor
 from secondgate.model.session import ApplicationSession, Evaluation, Grant, Login, MfaSession
@@ -57,11 +67,18 @@ class HandedOver:
 async def decide_login(
     services: Services, browser: Browser, login: Login, request: LoginRequest
 ) -> tuple[Decision, Evidence, Application | None]:
-    """Decide whether this login may go on to the application now. Raises Unavailable, TooManyAttempts."""
+    """Decide whether this login may go on to the application now. Raises Unavailable, TooManyAttempts.
+
+    SignIn asks for a new login at the same provider, which was not asked yet for a claim that a policy looks at.
+    """
     access = services.access()
     application = access.by_id.get(request.application_id)
     if application is None or application not in access.index.at_host(request.host):
         return Refuse(Reason.NO_APPLICATION), Evidence(), None
+    provider_id = login.identity.identity_provider_id
+    is_accepted = not application.allowed_idps or provider_id in application.allowed_idps
+    if is_accepted and lacks_claims(login.identity, access.claims[application.id]):
+        return SignIn(Reason.NO_SESSION), Evidence(), application
     evidence = await load_evidence(services, login, login_began_at=request.at)
     evidence = replace(evidence, spent=await _load_spent(services, evidence, request))
     evaluations = await load_evaluations(services, login, request)
@@ -120,22 +137,26 @@ def login_detail(application: Application | None, identity: Identity) -> dict[st
 
 
 def _proof_of_one_login(decision: Allow) -> MfaSession | None:
-    """Give the proof made here that is good for this login alone, where each login asks for one of its own."""
-    if decision.requirement is None or decision.requirement.max_age_s > 0:
+    """Give the proof that is good for this login alone, where each login asks for one of its own."""
+    requirement, by = decision.requirement, decision.by
+    if requirement is None or by is None:
         return None
-    return decision.by if decision.by and not decision.by.is_from_identity_provider else None
+    max_age_s = requirement.amr_max_age_s if by.is_from_identity_provider else requirement.max_age_s
+    return by if max_age_s == 0 else None
 
 
 async def _load_spent(services: Services, evidence: Evidence, request: LoginRequest) -> frozenset[MfaSession]:
     """Find the proofs since a login began that another login used up; older ones do not count for it anyway."""
-    fresh = [mfa for mfa in evidence.mfa if mfa.at >= request.at and not mfa.is_from_identity_provider]
+    fresh = [mfa for mfa in evidence.mfa if mfa.at >= request.at]
     if fresh and await services.live.load(Kind.USED, request.id) is not None:
         return frozenset()  # this very login is complete: `begin_hand_over` says so, and nobody is asked once more
     return frozenset([mfa for mfa in fresh if await services.live.load(Kind.USED, _proof_key(mfa)) is not None])
 
 
 def _proof_key(mfa: MfaSession) -> str:
-    return f"proof:{mfa.person_id}:{mfa.device_id}:{mfa.method}:{mfa.at}"
+    # All that an identity provider vouches for at once is one proof
+    kind = "identity_provider" if mfa.is_from_identity_provider else mfa.method
+    return f"proof:{mfa.person_id}:{mfa.device_id}:{kind}:{mfa.at}"
 
 
 def _where(decision: Allow) -> str:

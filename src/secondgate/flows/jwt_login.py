@@ -13,6 +13,7 @@ import structlog
 from secondgate.errors import Forbidden, Reason, Unavailable
 from secondgate.flows.assertion import sign_assertion
 from secondgate.flows.browser import Browser
+from secondgate.flows.openid_connect import log_amr
 from secondgate.flows.presented_jwts import ProvenJwt
 from secondgate.flows.services import Services
 from secondgate.flows.sign_in import find_person
@@ -87,10 +88,16 @@ async def _find_login(services: Services, proven: ProvenJwt, address: Address) -
     if seen is not None and await services.durable.load_person(seen.value) is None:
         return Refuse(Reason.PERSON_DISABLED)
     try:
-        person = await find_person(services, Browser("", "", address), proven.identity)
+        person = await find_person(services, Browser("", "", address), proven.identity, vouched_at=proven.issued_at)
     except Forbidden as error:
         log.warning("jwt.person_refused", issuer=proven.identity.issuer, reason=error.reason, detail=error.detail)
         # who it is can still be shown at the portal in the way in which the address is known
         return SignIn(error.reason) if error.reason is Reason.IDENTITY_NOT_JOINED else Refuse(error.reason)
     services.jwts.person_ids.put(proven.id, person.id)
-    return Login("", person.id, "", proven.identity, min(proven.issued_at, services.now()), proven.expires_at)
+    now = services.now()
+    login = Login("", person.id, "", proven.identity, min(proven.issued_at, now), proven.expires_at)
+    if seen is None:
+        await services.durable.save_last_login(person.id, name=proven.identity.name, now=now)
+        log.info("jwt.accepted", issuer=proven.identity.issuer, person_id=person.id, address=str(address))
+        log_amr(services, login)
+    return login

@@ -13,12 +13,21 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from secondgate.errors import Forbidden, Malformed, ProofRejected, Reason, Rejected, TooManyAttempts, Unavailable
+from secondgate.errors import (
+    Forbidden,
+    Malformed,
+    ProofRejected,
+    Reason,
+    Rejected,
+    TokenRejected,
+    TooManyAttempts,
+    Unavailable,
+)
 from secondgate.flows.browser import Browser
 from secondgate.flows.services import Services
 from secondgate.model.access import IdentityProvider
 from secondgate.model.amr import identity_provider_mfa, known_auth_time, why_amr_is_ignored
-from secondgate.model.openid import ClientAuthentication, OpenIdSettings, Prompt
+from secondgate.model.openid import AssertionAudience, ClientAuthentication, OpenIdSettings, Prompt
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.session import Login
 from secondgate.protocol.client_assertion import client_assertion
@@ -42,6 +51,7 @@ LOGIN_STATE_TTL_S = 600
 LOGINS_PER_ADDRESS = (300, 600)
 CALLBACK_PATH = "/login/callback"
 HTTP_OK = 200
+REFUSALS = frozenset((400, 401, 403))  # RFC 6749, section 5.2, and who refuses in general; all else is an outage
 MAX_CODE_CHARS = 4096
 MAX_NAME_CHARS = 350
 MAX_GROUPS = 500
@@ -96,6 +106,7 @@ async def begin_openid_login(
     if await services.live.increment(Kind.COUNTER, f"oidc-address:{browser.network}", ttl_s=window_s) > count:
         raise TooManyAttempts(window_s, "too many logins were begun")
     metadata = await services.documents.load_metadata(settings)
+    _warn_of_mix_up(services, provider, settings, metadata)
     state, nonce = new_token(services.random_bytes), new_token(services.random_bytes)
     verifier = new_token(services.random_bytes) if settings.pkce_enabled else ""
     freshness = _freshness(services, settings, fresh=fresh)
@@ -113,13 +124,26 @@ async def begin_openid_login(
     return authorization_url(
         settings,
         metadata,
-        redirect_uri=_redirect_uri(services),
+        redirect_uri=_redirect_uri(services, settings),
         state=state,
         nonce=nonce,
         verifier=verifier,
         prompt=freshness.prompt,
         max_age_s=freshness.max_age_s,
     )
+
+
+def _warn_of_mix_up(
+    services: Services, provider: IdentityProvider, settings: OpenIdSettings, metadata: ProviderMetadata
+) -> None:
+    """Tell the operator where another provider could take this one's answers for its own (RFC 9207, section 1)."""
+    others = any(one.openid and one.id != provider.id for one in services.access().identity_providers)
+    if others and not metadata.sends_iss and not settings.callback_name:
+        log.warning(
+            "provider.mix_up_possible",
+            provider=provider.name,
+            hint="it sends no iss: give it a callback_name, so that it has a redirect URI of its own",
+        )
 
 
 def _freshness(services: Services, settings: OpenIdSettings, *, fresh: bool) -> _Freshness:
@@ -142,16 +166,25 @@ async def claim_login_state(services: Services, browser: Browser, state: str | N
 
 
 async def complete_openid_login(
-    services: Services, remembered: LoginState, provider: IdentityProvider, presented: Mapping[str, str]
+    services: Services,
+    remembered: LoginState,
+    provider: IdentityProvider,
+    presented: Mapping[str, str],
+    *,
+    callback_name: str = "",
 ) -> tuple[Identity, IdToken]:
     """Prove an answer of the provider and give the identity that it vouches for, with the ID token.
 
-    `presented` are the query parameters of the callback. Raises Forbidden: PROVIDER_REFUSED, EMAIL_NOT_VERIFIED;
-    TokenRejected; Malformed; Unavailable.
+    `presented` are the query parameters of the callback, `callback_name` says at which redirect URI they arrived: at
+    another's they are another's answer (RFC 9700, section 4.4.2).
+
+    Raises Forbidden: PROVIDER_REFUSED, EMAIL_NOT_VERIFIED; TokenRejected; Malformed; Unavailable.
     """
     settings = _settings(provider)
     if (remembered.provider_id, remembered.issuer) != (provider.id, settings.issuer_url):
         raise ProofRejected(Reason.UNKNOWN_OR_USED, "the provider's settings changed meanwhile")
+    if callback_name != settings.callback_name:
+        raise TokenRejected(Reason.TOKEN_CLAIMS, "the response arrived at the redirect URI of another provider")
     metadata = await services.documents.load_metadata(settings)
     verify_response_issuer(metadata, presented.get("iss"))
     if "error" in presented:
@@ -162,20 +195,31 @@ async def complete_openid_login(
     token, access_token = await _redeem(services, settings, metadata, remembered, code)
     claims = await _all_claims(services, settings, metadata, token, access_token)
     identity = identity_of(provider, settings, token, claims)
-    return replace(identity, auth_time=known_auth_time(token.auth_time, demanded_at=remembered.demanded_at)), token
+    auth_time = known_auth_time(
+        token.auth_time, demanded_at=remembered.demanded_at, is_trusted=settings.prompt is Prompt.LOGIN
+    )
+    return replace(identity, auth_time=auth_time), token
 
 
 def log_amr(services: Services, login: Login) -> None:
-    """Write down, where AMR matching is on, which MFA of the identity provider a login brought, or why none."""
-    if services.access().rulebook.organization.mfa.amr_max_age_s is None:
+    """Write down, where AMR matching is on, which MFA of the identity provider a login brought, or why none.
+
+    Reasons: no_method, no_auth_time, in_future, too_old, required_aaguids.
+    """
+    config = services.access().rulebook.organization.mfa
+    if config.amr_matching_session_duration_s is None:
         return
     facts = {"person_id": login.person_id, "provider": login.identity.identity_provider_id}
-    ignored = why_amr_is_ignored(login)
-    if ignored is not None:
-        log.info("amr.ignored", reason=ignored, amr=list(login.identity.amr), **facts)
-    else:
-        mfa = identity_provider_mfa(login)
+    mfa = identity_provider_mfa(login)
+    reason: str | None = why_amr_is_ignored(login)
+    if reason is None and config.amr_max_age_s is None:
+        reason = "required_aaguids"
+    elif reason is None and 0 < config.amr_matching_session_duration_s <= login.at - mfa[0].at:
+        reason = "too_old"
+    if reason is None:
         log.info("amr.accepted", methods=[one.method for one in mfa], at=mfa[0].at, **facts)
+    else:
+        log.info("amr.ignored", reason=reason, amr=list(login.identity.amr), **facts)
 
 
 def identity_of(
@@ -200,21 +244,25 @@ def identity_of(
         identity_provider_id=provider.id,
         subject=token.subject,
         issuer=settings.issuer_url,
-        claims=tuple((name, _texts(claims[name])) for name in settings.claims if name in claims),
+        claims=tuple((name, _texts(claims[name]) if name in claims else ()) for name in settings.claims),
         provider_session_id=token.session_id,
     )
 
 
 async def refuse_openid_login(services: Services, browser: Browser, provider_name: str, error: Rejected) -> None:
-    """Write down why a login failed, once, in the audit log and so in the log."""
-    await services.audit(
+    """Write down why a login failed: always in the log, and in the audit log what does not repeat itself."""
+    address = str(browser.address)
+    is_written = await services.audit_seldom(
         "login.failed",
+        of=f"{address}:{provider_name}:{error.reason}",
         actor="",
-        address=str(browser.address),
+        address=address,
         provider=provider_name,
         reason=error.reason,
         detail=error.detail,
     )
+    if not is_written:
+        log.info("login.failed", address=address, provider=provider_name, reason=error.reason, detail=error.detail)
 
 
 async def _redeem(
@@ -224,17 +272,17 @@ async def _redeem(
     form, headers = token_request(
         settings,
         code=code,
-        redirect_uri=_redirect_uri(services),
+        redirect_uri=_redirect_uri(services, settings),
         verifier=remembered.verifier,
-        assertion=_assertion(services, settings),
+        assertion=_assertion(services, settings, metadata),
     )
     answer = await services.outgoing.post_form(
         metadata.token_endpoint, form, configured_urls=settings.urls, headers=headers
     )
-    if answer.status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
-        raise Unavailable(f"the token endpoint of {settings.issuer_url} answered {answer.status}")
-    if answer.status != HTTP_OK:
+    if answer.status in REFUSALS:
         raise Forbidden(Reason.PROVIDER_REFUSED, f"the token endpoint answered {answer.status}{_error(answer.body)}")
+    if answer.status != HTTP_OK:
+        raise Unavailable(f"the token endpoint of {settings.issuer_url} answered {answer.status}")
     response = parse_token_response(answer.body)
     keys = await services.documents.load_keys(settings, metadata, token=response.id_token)
     token = verify_id_token(
@@ -249,15 +297,16 @@ async def _redeem(
     return token, response.access_token
 
 
-def _assertion(services: Services, settings: OpenIdSettings) -> str:
+def _assertion(services: Services, settings: OpenIdSettings, metadata: ProviderMetadata) -> str:
     """Prove ourselves with a key, where that is how this provider knows us."""
     if settings.client_authentication is not ClientAuthentication.PRIVATE_KEY:
         return ""
+    to_endpoint = settings.client_assertion_audience is AssertionAudience.TOKEN_ENDPOINT
     return client_assertion(
         settings.client_private_key,
         client_id=settings.client_id,
         key_id=settings.client_key_id,
-        audience=settings.issuer_url,
+        audience=metadata.token_endpoint if to_endpoint else settings.issuer_url,
         token_id=services.new_id(),
         now=services.now(),
     )
@@ -280,9 +329,13 @@ async def _all_claims(
     if answer.status != HTTP_OK:
         raise Unavailable(f"the userinfo endpoint of {settings.issuer_url} answered {answer.status}")
     userinfo = dict(parse_userinfo(answer.body, expected_sub=token.subject))
-    if token.claims.get("email", userinfo.get("email")) != userinfo.get("email"):
-        userinfo.pop("email_verified", None)  # it speaks of another address than the token's
-    return {**userinfo, **token.claims}
+    claims = {**userinfo, **token.claims}
+    # Each `email_verified` speaks of the address that stands beside it
+    if "email" not in token.claims:
+        claims["email_verified"] = userinfo.get("email_verified")
+    elif token.claims["email"] != userinfo.get("email"):
+        claims["email_verified"] = token.claims.get("email_verified")
+    return claims
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -306,8 +359,9 @@ def _error(body: bytes) -> str:
     return f" {code[:100]!r}" if isinstance(code, str) else ""
 
 
-def _redirect_uri(services: Services) -> str:
-    return services.portal_origin + CALLBACK_PATH
+def _redirect_uri(services: Services, settings: OpenIdSettings) -> str:
+    own = f"/{settings.callback_name}" if settings.callback_name else ""
+    return services.portal_origin + CALLBACK_PATH + own
 
 
 def _settings(provider: IdentityProvider) -> OpenIdSettings:

@@ -51,7 +51,13 @@ class ProviderDocuments:
     async def load_metadata(self, settings: OpenIdSettings) -> ProviderMetadata:
         """Give a provider's metadata. Raises Unavailable with what is wrong at the provider."""
         if not settings.is_discovered:
-            return ProviderMetadata(settings.issuer_url, settings.auth_url, settings.token_url, settings.certs_url)
+            return ProviderMetadata(
+                settings.issuer_url,
+                settings.auth_url,
+                settings.token_url,
+                settings.certs_url,
+                userinfo_endpoint=settings.userinfo_url,
+            )
 
         async def fetch() -> ProviderMetadata:
             body = await self._fetch(discovery_url(settings.issuer_url), settings.urls)

@@ -117,13 +117,16 @@ class Services:
 
     async def audit_seldom(
         self, action: str, *, of: str, actor: Who, person_id: str = "", address: str = "", **detail: str
-    ) -> None:
-        """Write an event that may repeat with every request: once a minute for what `of` names, on all replicas."""
+    ) -> bool:
+        """Write an event that may repeat with every request: once a minute for what `of` names, on all replicas.
+
+        Gives whether it was written this time.
+        """
         key = token_hash(f"audit:{action}:{of}")
-        if await self.live.claim_once(Kind.USED, key, ttl_s=REPEAT_S):
-            await self.write_event(
-                self.new_event(action, actor=actor, person_id=person_id, address=address, detail=detail)
-            )
+        if not await self.live.claim_once(Kind.USED, key, ttl_s=REPEAT_S):
+            return False
+        await self.write_event(self.new_event(action, actor=actor, person_id=person_id, address=address, detail=detail))
+        return True
 
     async def write_event(self, event: AuditEvent) -> None:
         """Write an event to the audit log, and as a log line."""

@@ -13,7 +13,7 @@ from secondgate.flows.browser import Browser, RenewedLogin, factor_of, renew_dev
 from secondgate.flows.provider_logout import seal_id_token
 from secondgate.flows.services import Services
 from secondgate.flows.window import load_verified_window, move_window
-from secondgate.model.amr import identity_provider_mfa
+from secondgate.model.amr import CLOCK_SKEW_S, identity_provider_mfa
 from secondgate.model.audit import NO_FACTOR
 from secondgate.model.person import ADDRESS_SOURCES, Identity, Person, folded_email
 from secondgate.model.session import Login
@@ -21,15 +21,23 @@ from secondgate.protocol.opaque_token import new_token, token_hash
 from secondgate.store.ports import Kind
 
 
-async def sign_in(services: Services, browser: Browser, identity: Identity, *, kept_id_token: str = "") -> RenewedLogin:
+async def sign_in(
+    services: Services,
+    browser: Browser,
+    identity: Identity,
+    *,
+    kept_id_token: str = "",
+    vouched_at: int | None = None,
+) -> RenewedLogin:
     """Log a person in under new tokens; the person is made at the first login.
 
-    `kept_id_token` is sealed and kept with the login, for logging out at the provider.
+    `kept_id_token` is sealed and kept with the login, for logging out at the provider. `vouched_at` is that of
+    `find_person`.
 
     Raises as `find_person`.
     """
     now = services.now()
-    person = await find_person(services, browser, identity)
+    person = await find_person(services, browser, identity, vouched_at=vouched_at)
     await services.durable.save_last_login(person.id, name=identity.name, now=now)
     address = str(browser.address)
     if browser.login is not None:
@@ -59,18 +67,25 @@ async def sign_in(services: Services, browser: Browser, identity: Identity, *, k
     return RenewedLogin(login, login_token, device_token)
 
 
-async def find_person(services: Services, browser: Browser, identity: Identity) -> Person:
+async def find_person(
+    services: Services, browser: Browser, identity: Identity, *, vouched_at: int | None = None
+) -> Person:
     """Give the person that an identity is of, made where there is none.
+
+    `vouched_at` is when the source said so, in Unix seconds; None: just now.
 
     Raises Forbidden: PERSON_DISABLED; IDENTITY_NOT_JOINED when the address is known from another way of logging in, and
     the person is not logged in here with the device window open; IDENTITY_MISMATCH when the address has changed to one
-    that is somebody else's. Raises Unavailable.
+    that is somebody else's, or was said to be another one before the person logged in last. Raises Unavailable.
     """
     person = await services.durable.load_person_by_subject(identity.namespace, identity.known_as)
     if person is None:
         return await _claim_or_join(services, browser, identity)
     await _verify_enabled(services, browser, person)
     if person.email != folded_email(identity.email):
+        if vouched_at is not None and vouched_at + CLOCK_SKEW_S < (person.last_login_at or 0):
+            detail = f"{person.email} logged in after it was said that the address is {folded_email(identity.email)}"
+            raise Forbidden(Reason.IDENTITY_MISMATCH, detail)
         return await _change_email(services, browser, person, identity)
     return person
 

@@ -36,6 +36,7 @@ _OUR_COOKIES = application_host_cookies()
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 ACCESS_EMAIL = "Cf-Access-Authenticated-User-Email"
 ACCESS_ASSERTION = "Cf-Access-Jwt-Assertion"
+ERROR_HEADER = "X-Secondgate-Error"
 CHECKS = Counter("secondgate_checks_total", "Checks that proxies asked for", ["dialect", "outcome"])
 
 
@@ -197,9 +198,14 @@ def _sign_in(
 
 
 def _unauthenticated(reason: Reason) -> web.Response:
-    """Tell a machine that it proved nothing: no page, no way to one, whatever the dialect."""
-    body = json.dumps({"error": "unauthenticated", "reason": reason})
-    return web.Response(status=401, text=body, content_type="application/json", headers=_no_store())
+    """Tell a machine that it proved nothing: no page, no way to one, whatever the dialect.
+
+    nginx, which writes bodies of its own, knows by the header what to say in this one.
+    """
+    error = "unauthenticated"
+    body = json.dumps({"error": error, "reason": reason})
+    headers = {ERROR_HEADER: error, **_no_store()}
+    return web.Response(status=401, text=body, content_type="application/json", headers=headers)
 
 
 def _refused(

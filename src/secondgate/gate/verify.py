@@ -1,4 +1,4 @@
-"""One check, from what was asked to a decision. Reads at most one live session; writes nothing but audit events."""
+"""One check, from what was asked to a decision. Reads at most one live session; writes audit, and whom tokens name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from secondgate.flows.jwt_login import decide_by_jwt, identity_of_jwt
 from secondgate.flows.services import Services
 from secondgate.model.application import AmbiguousPathError, Application
 from secondgate.model.audit import Actor, ActorKind
-from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide
+from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide, lacks_claims
 from secondgate.model.person import Identity
 from secondgate.model.policy import Address, PolicyAction, Visitor
 from secondgate.model.session import ApplicationSession
@@ -47,7 +47,19 @@ class Verdict:
 
 
 async def verify(services: Services, question: Question) -> Verdict:
-    """Decide one request. Raises Unavailable when the live store cannot be asked; nothing is concluded then."""
+    """Decide one request. Raises Unavailable when the live store cannot be asked; nothing is concluded then.
+
+    Whoever came in a way that the application does not allow may have another one: the portal offers it.
+    """
+    verdict = await _decide(services, question)
+    match verdict.decision:
+        case Refuse(Reason.IDENTITY_PROVIDER_NOT_ALLOWED as reason):
+            return Verdict(SignIn(reason), verdict.application)
+        case _:
+            return verdict
+
+
+async def _decide(services: Services, question: Question) -> Verdict:
     access = services.access()
     try:
         application = access.index.find(question.original.host, question.original.path)
@@ -72,7 +84,8 @@ async def verify(services: Services, question: Question) -> Verdict:
     if grant is None or grant.expires_at <= now:
         unknown = Verdict(_unknown(anonymous, decision, Reason.NO_SESSION), application)
         return await _verify_jwt(services, question, application, anonymous) or unknown
-    if not access.evaluations[application.id] <= {one.rule for one in grant.evaluations}:
+    asked = {one.rule for one in grant.evaluations}
+    if not access.evaluations[application.id] <= asked or lacks_claims(session.identity, access.claims[application.id]):
         return Verdict(SignIn(Reason.NO_SESSION), application)  # a rule that was never asked about this person
     said_yes = frozenset(one.rule for one in grant.evaluations if one.said_yes)
     decision = decide(

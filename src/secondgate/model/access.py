@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from secondgate.model.application import Application, ApplicationIndex
-from secondgate.model.decision import Rulebook, external_evaluations
+from secondgate.model.decision import Rulebook, external_evaluations, oidc_claims
 from secondgate.model.openid import OpenIdSettings
 from secondgate.model.person import IdentitySource
 from secondgate.model.policy import Criteria, ExternalEvaluation
@@ -26,7 +26,8 @@ class IdentityProvider:
 class Access:
     """One version of all settings. `version` differs whenever anything else does.
 
-    `evaluations` are those that each application, by its id, depends on.
+    `evaluations` and `claims` (of which provider, and how it is called) are those that each application, by its id,
+    depends on.
     """
 
     version: str
@@ -37,6 +38,7 @@ class Access:
     index: ApplicationIndex = field(init=False, compare=False)
     by_id: Mapping[str, Application] = field(init=False, compare=False)
     evaluations: Mapping[str, frozenset[ExternalEvaluation]] = field(init=False, compare=False)
+    claims: Mapping[str, frozenset[tuple[str, str]]] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile the lookups."""
@@ -44,3 +46,5 @@ class Access:
         object.__setattr__(self, "by_id", {application.id: application for application in self.applications})
         evaluations = {one.id: external_evaluations(self.rulebook, one) for one in self.applications}
         object.__setattr__(self, "evaluations", evaluations)
+        claims = {one.id: oidc_claims(self.rulebook, one) for one in self.applications}
+        object.__setattr__(self, "claims", claims)

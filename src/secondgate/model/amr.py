@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from secondgate.model.organization import Method
+from secondgate.model.person import Identity
 from secondgate.model.session import Login, MfaSession
 
 CLOCK_SKEW_S = 60
@@ -27,10 +28,21 @@ METHOD_OF_AMR: dict[str, Method] = {
 AMR_OF_METHOD: dict[Method, str] = {Method.TOTP: "otp", Method.SECURITY_KEY: "hwk", Method.BIOMETRICS: "fpt"}
 
 
-def own_amr_values(mfa: Iterable[MfaSession]) -> list[str]:
-    """Give the values by which an application is told what was proved here; `mfa` stands beside them."""
-    own = [AMR_OF_METHOD[session.method] for session in mfa if not session.is_from_identity_provider]
-    return [*dict.fromkeys(own), *(["mfa"] if own else [])]
+def told_amr_values(identity: Identity, mfa: Iterable[MfaSession]) -> list[str]:
+    """Give the values by which an application is told how somebody logged in and what was proved.
+
+    Of the identity provider's values those that stand for a method are told only where that proof was accepted, and
+    `mfa` only where any was, there or here; the others (`pwd`, `sms`…) as they are.
+    """
+    proofs = tuple(mfa)
+    accepted = {session.method for session in proofs if session.is_from_identity_provider}
+    theirs = [
+        value
+        for value in identity.amr
+        if (METHOD_OF_AMR[value] in accepted if value in METHOD_OF_AMR else value != "mfa" or accepted)
+    ]
+    own = [AMR_OF_METHOD[session.method] for session in proofs if not session.is_from_identity_provider]
+    return list(dict.fromkeys([*theirs, *own, *(["mfa"] if own else [])]))
 
 
 class AmrIgnored(StrEnum):
@@ -55,16 +67,19 @@ def why_amr_is_ignored(login: Login) -> AmrIgnored | None:
     return AmrIgnored.IN_FUTURE if identity.auth_time > login.at + CLOCK_SKEW_S else None
 
 
-def known_auth_time(auth_time: int | None, *, demanded_at: int | None) -> int | None:
+def known_auth_time(auth_time: int | None, *, demanded_at: int | None, is_trusted: bool) -> int | None:
     """Give when somebody logged in at the provider, in Unix seconds; None where nobody knows.
 
-    `demanded_at` is when a new login was demanded there, None where it was not. Then one that is not dated was made
-    since, and so was one that is older by no more than clocks differ. One that is older still is what it says: the
-    provider did not do as it was told.
+    `demanded_at` is when a new login was demanded there, None where it was not. One that is older by no more than
+    clocks differ was made since; one that is older still is what it says: the provider did not do as it was told.
+    One that is not dated was made since only where the operator trusts that it was (`is_trusted`): the demand goes
+    through the browser, and whoever sits there can take it out.
     """
     if demanded_at is None:
         return auth_time
-    if auth_time is None or demanded_at - CLOCK_SKEW_S <= auth_time < demanded_at:
+    if auth_time is None:
+        return demanded_at if is_trusted else None
+    if demanded_at - CLOCK_SKEW_S <= auth_time < demanded_at:
         return demanded_at
     return auth_time
 

@@ -15,7 +15,17 @@ from enum import StrEnum
 from secondgate.errors import Reason
 from secondgate.model.application import Application, MfaCheck
 from secondgate.model.organization import MfaRequirement, Organization, effective_mfa
-from secondgate.model.policy import ExternalEvaluation, Group, Policy, PolicyAction, Visitor, is_match, rules_in
+from secondgate.model.person import Identity
+from secondgate.model.policy import (
+    ExternalEvaluation,
+    Group,
+    OidcClaim,
+    Policy,
+    PolicyAction,
+    Visitor,
+    is_match,
+    rules_in,
+)
 from secondgate.model.session import MfaSession
 
 
@@ -148,6 +158,24 @@ def external_evaluations(rulebook: Rulebook, application: Application) -> frozen
     )
 
 
+def oidc_claims(rulebook: Rulebook, application: Application) -> frozenset[tuple[str, str]]:
+    """Give the claims that an application's policies look at, each with the identity provider that sends it."""
+    return frozenset(
+        (rule.identity_provider_id, rule.name)
+        for policy in application.policies
+        for rule in rules_in(policy.criteria, rulebook.groups)
+        if isinstance(rule, OidcClaim)
+    )
+
+
+def lacks_claims(identity: Identity, looked_at: frozenset[tuple[str, str]]) -> bool:
+    """Whether a login is from before its provider was asked for a claim: what it would have said is not known."""
+    return any(
+        provider_id == identity.identity_provider_id and name not in dict(identity.claims)
+        for provider_id, name in looked_at
+    )
+
+
 def mfa_young_enough(requirement: MfaRequirement, evidence: Evidence, *, now: int) -> tuple[MfaSession, ...]:
     """Select the MFA sessions whose age a login with this requirement accepts, whatever their method."""
     began_at = evidence.login_began_at
@@ -176,12 +204,25 @@ def _judge_mfa(
     of_method = [session for session in counted if session.method in requirement.methods]
     if not of_method:
         return StepUp(policy, requirement, Reason.MFA_METHOD if counted else Reason.MFA_MISSING)
-    if stage is Stage.LOGIN or (application.mfa_check is MfaCheck.EVERY_REQUEST and requirement.max_age_s > 0):
+    if stage is Stage.LOGIN:
         young = mfa_young_enough(requirement, evidence, now=now)
         of_method = [session for session in of_method if session in young]
-        if not of_method:
-            return StepUp(policy, requirement, Reason.MFA_AGE)
+    elif application.mfa_check is MfaCheck.EVERY_REQUEST and requirement.max_age_s > 0:
+        of_method = [
+            session for session in of_method if now - session.at < _max_age_since_login_s(requirement, session)
+        ]
+    if not of_method:
+        return StepUp(policy, requirement, Reason.MFA_AGE)
     return Allow(policy, requirement, max(of_method, key=lambda session: session.at))
+
+
+def _max_age_since_login_s(requirement: MfaRequirement, session: MfaSession) -> int:
+    """Give how old an MFA may become where requests are asked about its age.
+
+    One made at the identity provider that is good for one login alone lives as long as one made here: no page could
+    ever load otherwise.
+    """
+    return (session.is_from_identity_provider and requirement.amr_max_age_s) or requirement.max_age_s
 
 
 def _may_use_provider(application: Application, identity_provider_id: str) -> bool:

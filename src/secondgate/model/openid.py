@@ -18,6 +18,13 @@ class ClientAuthentication(StrEnum):
     PRIVATE_KEY = "private_key_jwt"
 
 
+class AssertionAudience(StrEnum):
+    """Whom a client assertion names as its reader. Some providers know themselves by their token endpoint alone."""
+
+    ISSUER = "issuer"
+    TOKEN_ENDPOINT = "token_endpoint"  # noqa: S105 - the name of an endpoint, not a secret
+
+
 class Prompt(StrEnum):
     """What a provider shall ask at each login (Core 1.0, section 3.1.2.1)."""
 
@@ -31,7 +38,8 @@ class OpenIdSettings:
 
     `issuer_url` is what ID tokens must name as `iss`. `trust_email` believes addresses that the provider does not call
     verified. We prove ourselves with `client_secret`, or with `client_private_key` (PEM). With `rp_initiated_logout`
-    logging out here logs out at the provider too, at `end_session_url` or at the one that is discovered.
+    logging out here logs out at the provider too, at `end_session_url` or at the one that is discovered. With a
+    `callback_name` the provider has a redirect URI of its own, so that its answers pass for no other provider's.
     """
 
     issuer_url: str
@@ -39,9 +47,11 @@ class OpenIdSettings:
     client_secret: Secret[str] = _NO_SECRET
     client_private_key: Secret[str] = _NO_SECRET
     client_key_id: str = ""
+    client_assertion_audience: AssertionAudience = AssertionAudience.ISSUER
     auth_url: str = ""
     token_url: str = ""
     certs_url: str = ""
+    userinfo_url: str = ""
     scopes: tuple[str, ...] = ("openid", "email", "profile")
     claims: tuple[str, ...] = ()
     email_claim_name: str = "email"
@@ -51,6 +61,7 @@ class OpenIdSettings:
     prompt: Prompt | None = None
     rp_initiated_logout: bool = False
     end_session_url: str = ""
+    callback_name: str = ""
 
     @property
     def is_discovered(self) -> bool:

@@ -30,8 +30,8 @@ class Identity:
 
     `subject` is the provider's own name for the person, which never changes, and `issuer` says whose name it is; both
     are empty where only the address is known.
-    `claims` are those that the provider's settings ask to keep, each with its values. `provider_session_id` is the
-    provider's name for its own session (`sid`), by which it can end ours.
+    `claims` are those that the provider's settings ask to keep, each with its values: none where it was not sent.
+    `provider_session_id` is the provider's name for its own session (`sid`), by which it can end ours.
     """
 
     email: str

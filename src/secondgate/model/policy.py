@@ -240,8 +240,9 @@ def is_identity_match(rule: IdentityRule, identity: Identity) -> bool:
             return identity.identity_provider_id == identity_provider_id
         case AuthMethod(amr):
             return amr in identity.amr
-        case OidcClaim(provider_id, name, value):
-            return identity.identity_provider_id == provider_id and value in dict(identity.claims).get(name, ())
+        case _:
+            values = dict(identity.claims).get(rule.name, ())
+            return identity.identity_provider_id == rule.identity_provider_id and rule.value in values
 
 
 def rules_in(criteria: Criteria, groups: Mapping[str, Group]) -> Iterator[Rule]:

@@ -17,7 +17,7 @@ from secondgate.flows.application_session import load_application_session
 from secondgate.flows.hand_over import complete_hand_over
 from secondgate.flows.login_request import REQUEST_TTL_S, sign_login_request
 from secondgate.flows.provider_logout import log_out_with_provider
-from secondgate.model.amr import own_amr_values
+from secondgate.model.amr import told_amr_values
 from secondgate.model.application import AmbiguousPathError
 from secondgate.model.session import ApplicationSession
 from secondgate.portal.context import Context, context_of, page, presented_token, read_own_form, request_host, see_other
@@ -139,7 +139,7 @@ async def give_identity(request: web.Request) -> web.StreamResponse:
         "name": identity.name,
         "groups": list(identity.groups),
         "idp": {"id": identity.identity_provider_id, "type": identity.source},
-        "amr": list(dict.fromkeys([*identity.amr, *own_amr_values(proofs)])),
+        "amr": told_amr_values(identity, proofs),
         "mfa": {mfa.method: mfa.at for mfa in proofs},
         "iat": session.created_at,
         "exp": session.expires_at,

@@ -47,7 +47,10 @@ PORTAL = web.AppKey("portal", Portal)
 
 @dataclass(slots=True)
 class Context:
-    """One request at the portal's host."""
+    """One request at the portal's host.
+
+    `way_again` is where to begin anew what an outage or a refusal ends; empty: where the request went.
+    """
 
     portal: Portal
     arrival: Arrival
@@ -56,6 +59,7 @@ class Context:
     browser: Browser
     cookies: list[str] = field(default_factory=list)
     form_origins: list[str] = field(default_factory=list)
+    way_again: str = ""
 
     @property
     def services(self) -> Services:

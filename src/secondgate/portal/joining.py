@@ -11,6 +11,7 @@ from aiohttp import web
 from secondgate.errors import Forbidden, NotFound, Reason
 from secondgate.flows.sign_in import refuse_login, sign_in
 from secondgate.flows.window import load_verified_window
+from secondgate.model.access import IdentityProvider
 from secondgate.model.person import Identity
 from secondgate.portal.context import Context, context_of, page, see_other
 from secondgate.portal.journey import JOIN, JOIN_HEADERS, after_identity, parse_purpose, path
@@ -25,25 +26,42 @@ async def show_joining(request: web.Request) -> web.StreamResponse:
     """GET /account/join/{idp}: go on with joining a way to log in, an identity provider's id or `headers`.
 
     Reads: the login, its device window; for `headers` the proxy's. Answers: 303 to the login, the challenge or the
-    provider; for `headers` home, logged in by them; 404 for a way that there is not. Costs: one read.
+    form for a PIN; a page with the way to a provider; for `headers` home, logged in by them; 404 for a way that there
+    is not. Costs: one read.
     """
     context = context_of(request)
     way = request.match_info["idp"]
     purpose = parse_purpose(f"join-{way}")
     if not purpose:
         raise NotFound(Reason.NOT_FOUND, "no way to log in")
-    if purpose != JOIN_HEADERS:
-        provider_of(context, None, way)
+    provider = None if purpose == JOIN_HEADERS else provider_of(context, None, way)
     if context.login is None:
         return see_other(path("/login", purpose=purpose))
     if await load_verified_window(context.services, context.login) is None:
         return see_other(path("/challenge", purpose=purpose))
-    if purpose != JOIN_HEADERS:
+    if provider is not None and provider.openid:
+        return _last_step(context, provider)
+    if provider is not None:
         return see_other(f"/login/{way}")
     identity = context.arrival.identity()
     if identity is not None:
         context.keep(await sign_in(context.services, context.browser, identity))
     return see_other(after_identity(None, ""))
+
+
+def _last_step(context: Context, provider: IdentityProvider) -> web.Response:
+    """Give the way to the provider as a link.
+
+    Browsers hold a redirect that follows the challenge's form to the page's `form-action`, which names no provider (CSP
+    Level 3, section 6.4.1).
+    """
+    shown = MessagePage(
+        frame=context.frame(),
+        kind=MessageKind.ONE_MORE_STEP,
+        detail=f"Log in with {provider.name} once. From then on it is a way for you to log in here.",
+        way_on=Choice(f"Log in with {provider.name}", f"/login/{provider.id}"),
+    )
+    return page(shown)
 
 
 def way_to_join(context: Context, identity: Identity, way: str) -> Choice:

@@ -19,7 +19,7 @@ from secondgate.flows.sign_in import sign_in
 from secondgate.model.access import IdentityProvider
 from secondgate.portal.context import Context, context_of, page, see_other
 from secondgate.portal.joining import way_to_join
-from secondgate.portal.journey import after_identity
+from secondgate.portal.journey import after_identity, path
 from secondgate.portal.pages import Choice, MessageKind, MessagePage
 from secondgate.portal.providers import provider_of
 from secondgate.portal.words import status_of, words_for
@@ -62,7 +62,7 @@ async def go_to_provider(
 
 
 async def complete_login(request: web.Request) -> web.StreamResponse:
-    """GET /login/callback: a provider's answer.
+    """GET /login/callback, /login/callback/{name}: a provider's answer, the second where it has a path of its own.
 
     Reads: `state`, `code`, `iss`, `error`, the state cookie. Answers: 303 onwards; a page with 400, 403 or 503. Costs:
     the token endpoint, and keys and userinfo where they are needed. Source: OpenID Connect Core 1.0, section 3.1.2.
@@ -74,10 +74,13 @@ async def complete_login(request: web.Request) -> web.StreamResponse:
     try:
         remembered = await claim_login_state(services, browser, _one(request, "state"))
         login_request = _still_valid(context, remembered.request_token)
+        context.way_again = path("/login", login_request, purpose=remembered.purpose)
         provider = provider_of(context, login_request, remembered.provider_id)
         name = provider.name
         presented = _presented(request)
-        identity, id_token = await complete_openid_login(services, remembered, provider, presented)
+        identity, id_token = await complete_openid_login(
+            services, remembered, provider, presented, callback_name=request.match_info.get("name", "")
+        )
         joining = way_to_join(context, identity, provider.id)
         renewed = await sign_in(services, browser, identity, kept_id_token=id_token_to_keep(provider, id_token))
         await remember_provider_session(services, renewed.login, provider, id_token)
@@ -118,7 +121,7 @@ def _still_valid(context: Context, token: str) -> LoginRequest | None:
 
 def _refusal(context: Context, error: Rejected, joining: Choice | None) -> web.Response:
     words = words_for(error) if error.reason in _OWN_WORDS else _FAILED
-    way_on = Choice("Log in again", "/login")
+    way_on = Choice("Log in again", context.way_again or "/login")
     if error.reason is Reason.IDENTITY_NOT_JOINED and joining is not None:
         way_on = joining
     refused = MessagePage(frame=context.frame(), kind=MessageKind.LOGIN_FAILED, detail=words, way_on=way_on)

@@ -286,15 +286,15 @@ class MessageKind(StrEnum):
     UNAVAILABLE = "We cannot check your login now"
     EXPIRED = "This login has expired"
     LOGIN_FAILED = "You could not be logged in"
+    ONE_MORE_STEP = "One more step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePage(Page):
     """A dead end, in plain words, with one way on.
 
-    `detail` replaces the words that `kind` would bring, such as an application's own message to those it
-    refuses. `resets_in_s` is for TOO_MANY (None: an administrator must act). `reference` lets the operator
-    find the event; it is shown as it is.
+    `detail` replaces the words that `kind` would bring, such as an application's own message to those it refuses.
+    `resets_in_s` is for TOO_MANY (None: an administrator must act). `reference` lets the operator find the event.
     """
 
     template: ClassVar[str] = "message.html"

@@ -72,7 +72,7 @@ async def _presented(request: web.Request) -> str:
         raise Malformed("logout_token", "must be sent as application/x-www-form-urlencoded")
     try:
         values = (await request.post()).getall("logout_token", [])
-    except ValueError:
+    except (ValueError, LookupError):  # what is no text of its charset, and a charset that there is not
         raise Malformed("logout_token", "must be UTF-8") from None
     if len(values) != 1 or not isinstance(values[0], str):
         raise Malformed("logout_token", "must stand there once")

@@ -71,6 +71,7 @@ def make_portal(portal: Portal) -> web.Application:
             web.get("/", account.show_launcher, allow_head=False),
             web.get("/login", sign_in.show_login, allow_head=False),
             web.get("/login/callback", openid.complete_login, allow_head=False),
+            web.get("/login/callback/{name}", openid.complete_login, allow_head=False),
             web.post("/login/backchannel-logout", provider_logout.receive_logout_token),
             web.get("/login/{idp}", sign_in.show_provider, allow_head=False),
             web.post("/login/{idp}", sign_in.request_pin),
@@ -210,7 +211,8 @@ def _failure(
     if context is None:
         return web.Response(status=status, text=f"{kind.value}. Try again in a moment.\n", headers=headers)
     base = message_page(context, kind)
-    way_on = Choice("Try again", request.path) if kind is MessageKind.UNAVAILABLE else None
+    again = context.way_again or (request.path_qs if request.method == hdrs.METH_GET else request.path)
+    way_on = Choice("Try again", again) if kind is MessageKind.UNAVAILABLE else None
     response = page(MessagePage(frame=base.frame, kind=kind, reference=reference, way_on=way_on), status=status)
     response.headers.update(headers)
     return response

@@ -17,6 +17,7 @@ from secondgate.flows.services import Services
 from secondgate.flows.sign_in import refuse_login, sign_in
 from secondgate.flows.window import load_verified_window
 from secondgate.model.access import IdentityProvider
+from secondgate.model.amr import CLOCK_SKEW_S
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.session import Login
@@ -69,15 +70,17 @@ async def _sign_in_whom_the_request_names(context: Context) -> bool:
     services, login = context.services, context.login
     identity = context.arrival.identity()
     is_of_jwt = identity is None
+    vouched_at = None
     if is_of_jwt and login is None:
         proven = await services.jwts.prove(context.arrival.jwts())
-        identity = proven.identity if proven is not None else None
+        if proven is not None:
+            identity, vouched_at = proven.identity, proven.issued_at
     elif is_of_jwt:
         identity = await context.named()
     if identity is None or (login is not None and not await _is_news(services, login, identity)):
         return False
     try:
-        renewed = await sign_in(services, context.browser, identity)
+        renewed = await sign_in(services, context.browser, identity, vouched_at=vouched_at)
     except Forbidden as error:
         if not is_of_jwt or error.reason is not Reason.IDENTITY_NOT_JOINED:
             raise
@@ -89,13 +92,23 @@ async def _sign_in_whom_the_request_names(context: Context) -> bool:
 
 
 async def _is_news(services: Services, login: Login, identity: Identity) -> bool:
-    """Whether an identity is of somebody else, or one to be joined to the person who verified an authenticator."""
-    if identity.email != login.identity.email:
+    """Whether an identity is of somebody else, newer there than the login, or one to be joined.
+
+    One is joined to the person who verified an authenticator.
+    """
+    if identity.email != login.identity.email or _is_newer(identity, login.identity):
         return True
     known_as = (login.identity.namespace, login.identity.known_as)
     if identity.source is not IdentitySource.JWT or (identity.namespace, identity.known_as) == known_as:
         return False
     return await load_verified_window(services, login) is not None
+
+
+def _is_newer(identity: Identity, known: Identity) -> bool:
+    """Whether the same source tells of a login there since the one that is known, by more than clocks differ."""
+    if identity.source is not known.source or identity.auth_time is None:
+        return False
+    return known.auth_time is None or identity.auth_time > known.auth_time + CLOCK_SKEW_S
 
 
 async def show_provider(request: web.Request) -> web.StreamResponse:
@@ -193,7 +206,8 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
             methods = await offered_methods(context.services, login, requirement.methods)
             return see_other(path("/challenge" if methods else ADD_DEVICE, request))
         case SignIn():
-            return see_other(path("/login", request))
+            provider = provider_of(context, request, login.identity.identity_provider_id)
+            return await go_to_provider(context, provider, request, "")
         case Refuse(reason):
             name = application.name if application else ""
             await context.services.audit_seldom(
@@ -205,6 +219,9 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
                 **login_detail(application, login.identity),
                 reason=reason,
             )
+            if reason is Reason.IDENTITY_PROVIDER_NOT_ALLOWED:
+                notice = f"{name} does not accept the way that you logged in. Choose one that it does."
+                return page(_login_page(context, request, "", notice=notice), status=403)
             way_on = Choice("Go to your applications", "/")
             if application and application.custom_deny_url:
                 way_on = Choice("Find out more", application.custom_deny_url)
@@ -220,27 +237,38 @@ async def _go_on(context: Context, request: LoginRequest) -> web.StreamResponse:
 
 async def _begin_login(context: Context, request: LoginRequest | None, purpose: str) -> web.StreamResponse:
     """Show the ways to log in, or go straight on where the application or the organization wants it and one is left."""
-    providers = [one for one in providers_of(context, request) if purpose != f"join-{one.id}"]
+    providers = _ways(context, request, purpose)
     application = context.application(request)
     goes_on = context.services.access().rulebook.organization.auto_redirect_to_identity
     if application is not None and application.auto_redirect_to_identity:
         goes_on = True
     if goes_on and len(providers) == 1 and providers[0].openid:
         return await go_to_provider(context, providers[0], request, purpose)
+    notice = "Log in the way that you used before." if purpose.startswith("join-") else ""
+    return page(_login_page(context, request, purpose, notice=notice))
+
+
+def _login_page(context: Context, request: LoginRequest | None, purpose: str, *, notice: str) -> LoginPage:
+    providers = _ways(context, request, purpose)
+    application = context.application(request)
     pins = [provider for provider in providers if provider.type is IdentitySource.ONE_TIME_PIN]
     form = pins[0] if len(pins) == 1 else None
     choices = tuple(
         Choice(one.name, path(f"/login/{one.id}", request, purpose=purpose)) for one in providers if one is not form
     )
-    shown = LoginPage(
+    return LoginPage(
         frame=context.frame(request),
         purpose=purpose,
-        notice="Log in the way that you used before." if purpose.startswith("join-") else "",
+        notice=notice,
         application=application.name if application else "",
         pin_action=f"/login/{form.id}" if form else "",
         providers=choices,
     )
-    return page(shown)
+
+
+def _ways(context: Context, request: LoginRequest | None, purpose: str) -> list[IdentityProvider]:
+    """Give the providers to log in with: all that the application allows, but the one that is to be joined."""
+    return [one for one in providers_of(context, request) if purpose != f"join-{one.id}"]
 
 
 def _pin_form(step: Step, *, email: str = "", error: str = "") -> LoginPage:

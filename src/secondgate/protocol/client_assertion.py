@@ -1,9 +1,9 @@
 """Proving ourselves at a token endpoint with a key instead of a secret: `private_key_jwt`.
 
-OpenID Connect Core 1.0, section 9; RFC 7523, sections 2.2 and 3; RFC 7521, section 4.2. The one audience is the
+OpenID Connect Core 1.0, section 9; RFC 7523, sections 2.2 and 3; RFC 7521, section 4.2. The one audience should be the
 provider's issuer, as draft-ietf-oauth-rfc7523bis and FAPI 2.0 (section 5.3.3) ask: an assertion whose audience is a
 token endpoint can be led to another provider by whoever names that endpoint. Keys are PEM: RSA of 2,048 to 8,192 bits
-(RS256) or P-256 (ES256). Remembers nothing: `jti` is the caller's.
+(RS256) or P-256 (ES256). Remembers nothing: audience and `jti` are the caller's.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -142,15 +142,19 @@ def verify_metadata_blob(blob: bytes, *, now: int, least_number: int, expected_r
         metadata = parse_metadata(json.loads(signed))
     except (jwt.PyJWTError, TypeError, ValueError) as error:
         raise Malformed("metadata", "its signature is not good") from error
-    at = datetime.fromtimestamp(min(now, metadata.next_update_at), UTC)
-    try:
-        store = Store([x509.load_pem_x509_certificate(expected_root)])
-        PolicyBuilder().store(store).time(at).build_server_verifier(SIGNER).verify(leaf, others)
-    except VerificationError as error:
-        raise Malformed("metadata", "its certificates do not lead to the FIDO root") from error
+    _verify_signer([leaf, *others], expected_root, at=min(now, metadata.next_update_at))
     if metadata.number < least_number:
         raise Malformed("metadata", f"is older than what is known: its number is {metadata.number}, not {least_number}")
     return metadata
+
+
+def _verify_signer(path: Sequence[x509.Certificate], expected_root: bytes, *, at: int) -> None:
+    """Prove the path of a web server's certificate (RFC 5280) for the Metadata Service's name."""
+    try:
+        verifier = PolicyBuilder().store(Store([x509.load_pem_x509_certificate(expected_root)]))
+        verifier.time(datetime.fromtimestamp(at, UTC)).build_server_verifier(SIGNER).verify(path[0], list(path[1:]))
+    except VerificationError as error:
+        raise Malformed("metadata", "its certificates do not lead to the FIDO root") from error
 
 
 def _certificates(x5c: object) -> list[x509.Certificate]:

@@ -41,6 +41,8 @@ def problems(config: dict[str, Any], kind: str = "oidc") -> list[tuple[str, str]
         {**EXPLICIT, "end_session_url": END},
         {**EXPLICIT, "rp_initiated_logout": True, "end_session_url": END},
         {**EXPLICIT, "rp_initiated_logout": False},
+        {**EXPLICIT, "callback_name": "corp-2"},
+        {**EXPLICIT, "userinfo_url": "https://idp.example/userinfo"},
         {**BY_KEY, "client_private_key": PEM},
         {**BY_KEY, "client_private_key": PEM, "client_key_id": "k1"},
     ],
@@ -53,10 +55,16 @@ def test_what_makes_sense_has_no_problem(config: dict[str, Any]) -> None:
     ("config", "place", "words"),
     [
         (BASE, "client_secret", "is required"),
+        ({**BASE, "client_secret": "s", "userinfo_url": END}, "userinfo_url", "without auth_url it is discovered"),
         (BY_KEY, "client_private_key", "is required: RSA of 2048 to 8192 bits or P-256, as PEM"),
         ({**BY_KEY, "client_private_key": PEM, "client_secret": "s"}, "client_secret", "is never used"),
         ({**BASE, "client_secret": "s", "client_private_key": PEM}, "client_private_key", "is never used"),
         ({**BASE, "client_secret": "s", "client_key_id": "k1"}, "client_key_id", "is never used"),
+        (
+            {**BASE, "client_secret": "s", "client_assertion_audience": "issuer"},
+            "client_assertion_audience",
+            "is never used",
+        ),
         ({**BY_KEY, "client_private_key": "hunter2"}, "client_private_key", "cannot be read as a private key"),
         ({**BY_KEY, "client_private_key": WEAK}, "client_private_key", "is of the curve secp384r1; allowed is RSA of"),
         ({**BASE, "client_secret": "s", "auth_url": "https://idp.example/a"}, "", "or none of them"),
@@ -69,6 +77,20 @@ def test_each_mistake_is_found_with_its_place(config: dict[str, Any], place: str
     assert path == (f"{AT}.config.{place}" if place else f"{AT}.config")
     assert words in message
     assert "hunter2" not in message
+
+
+def test_a_redirect_uri_of_its_own_is_that_of_one_provider() -> None:
+    config = {**EXPLICIT, "callback_name": "corp"}
+    both = [{"name": name, "type": "oidc", "config": config} for name in ("Corp", "Other")]
+    (finding,) = find_problems(AccessShapes.model_validate({"identity_providers": both}))
+    place = "access.identity_providers[1].config.callback_name"
+    assert (finding.path, finding.message) == (place, "is that of the provider 'Corp' too")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "Corp", "a" * 65, "a?b", "é"])
+def test_a_callback_name_is_one_plain_segment_of_a_path(name: str) -> None:
+    with pytest.raises(ValidationError):
+        shapes({**EXPLICIT, "callback_name": name})
 
 
 def test_a_provider_of_pins_has_no_settings() -> None:

@@ -84,6 +84,7 @@ def test_a_jwt_alone_is_a_way_to_log_in(tmp_path: Path) -> None:
         ({"audience": ""}, ".audience", "a text that the tokens name as aud, or a list"),
         ({"issuer": ""}, ".issuer", "one word of visible ASCII"),
         ({"issuer": "https://MFA.example.com/"}, ".issuer", "must be another login system"),
+        ({"issuer": "onetimepin"}, ".issuer", "stands for people known by their address"),
         ({"header": "X-Forwarded-User Name"}, ".header", "name of a header field"),
         ({"header": "Cookie"}, ".header", "means something else already"),
         ({"header": "X-Forwarded-Host"}, ".header", "means something else already"),

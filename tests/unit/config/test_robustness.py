@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.access import compile_access
-from secondgate.config import load
 from secondgate.access.introspection import known_keys
+from secondgate.config import load
 from secondgate.config.settings import Settings
 from secondgate.errors import InvalidConfiguration, Problem
 

@@ -98,8 +98,11 @@ async def test_a_document_is_fetched_once_an_hour(world: World) -> None:
 
 
 async def test_what_is_configured_by_hand_is_not_fetched(world: World) -> None:
-    by_hand = OpenIdSettings(issuer_url=ISSUER, client_id="portal", auth_url="a", token_url="t", certs_url="c")
-    assert await world.documents.load_metadata(by_hand) == ProviderMetadata(ISSUER, "a", "t", "c")
+    by_hand = OpenIdSettings(
+        issuer_url=ISSUER, client_id="portal", auth_url="a", token_url="t", certs_url="c", userinfo_url="u"
+    )
+    expected = ProviderMetadata(ISSUER, "a", "t", "c", userinfo_endpoint="u")
+    assert await world.documents.load_metadata(by_hand) == expected
     assert not world.provider.asked
 
 

@@ -12,7 +12,7 @@ from secondgate.model.amr import (
     AmrIgnored,
     identity_provider_mfa,
     known_auth_time,
-    own_amr_values,
+    told_amr_values,
     why_amr_is_ignored,
 )
 from secondgate.model.application import Application, Destination, MfaCheck
@@ -146,11 +146,23 @@ def test_its_age_is_judged_at_every_request_where_the_application_says_so() -> N
         assert isinstance(decision, Allow) is is_let_in
 
 
-def test_an_application_is_told_mfa_only_for_what_was_proved_here() -> None:
-    at_provider = identity_provider_mfa(login("hwk"))
-    assert own_amr_values(at_provider) == []
+@pytest.mark.parametrize(("age_s", "is_let_in"), [(0, True), (DAY_S - 1, True), (DAY_S, False)])
+def test_where_it_is_good_for_one_login_requests_judge_its_age_as_that_of_an_mfa_made_here(
+    age_s: int, *, is_let_in: bool
+) -> None:
+    strict = replace(WIKI, mfa_check=MfaCheck.EVERY_REQUEST)
+    decision = decided(login("otp"), amr_s=0, application=strict, now=NOW + age_s, began_at=None, stage=Stage.REQUEST)
+    assert isinstance(decision, Allow) is is_let_in
+
+
+def test_an_application_is_told_of_the_providers_proofs_only_those_that_were_accepted() -> None:
+    identity = login("pwd", "otp", "hwk", "mfa", "sms").identity
+    at_provider = MfaSession("ann", "laptop", Method.SECURITY_KEY, "", NOW)
     own = MfaSession("ann", "laptop", Method.TOTP, "app", NOW)
-    assert own_amr_values((*at_provider, own, own)) == ["otp", "mfa"]
+    assert told_amr_values(identity, ()) == ["pwd", "sms"]
+    assert told_amr_values(identity, (at_provider,)) == ["pwd", "hwk", "mfa", "sms"]
+    assert told_amr_values(identity, (own, own)) == ["pwd", "sms", "otp", "mfa"]
+    assert told_amr_values(identity, (at_provider, own)) == ["pwd", "hwk", "mfa", "sms", "otp"]
 
 
 def test_with_matching_off_a_proof_of_ours_counts_and_the_providers_does_not() -> None:
@@ -184,7 +196,6 @@ def test_what_is_not_taken_has_one_reason(of: Login, reason: AmrIgnored | None) 
     [
         (None, None, None),
         (NOW - 5, None, NOW - 5),
-        (None, NOW, NOW),
         (NOW + 5, NOW, NOW + 5),
         (NOW, NOW, NOW),
         (NOW - 1, NOW, NOW),
@@ -196,4 +207,12 @@ def test_what_is_not_taken_has_one_reason(of: Login, reason: AmrIgnored | None) 
 def test_a_login_that_was_demanded_anew_is_dated_from_then_and_an_old_one_stays_old(
     auth_time: int | None, demanded_at: int | None, known: int | None
 ) -> None:
-    assert known_auth_time(auth_time, demanded_at=demanded_at) == known
+    for is_trusted in (False, True):
+        assert known_auth_time(auth_time, demanded_at=demanded_at, is_trusted=is_trusted) == known
+
+
+@pytest.mark.case(61)
+def test_a_login_without_a_date_counts_from_its_demand_only_where_the_operator_trusts_the_provider_in_that() -> None:
+    assert known_auth_time(None, demanded_at=NOW, is_trusted=True) == NOW
+    assert known_auth_time(None, demanded_at=NOW, is_trusted=False) is None
+    assert known_auth_time(None, demanded_at=None, is_trusted=True) is None

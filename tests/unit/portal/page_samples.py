@@ -125,7 +125,11 @@ def samples(
             frame=known,
         ),
         "enrol-biometrics": enrolment_pages.EnrolWebauthnPage(
-            method=Method.BIOMETRICS, options_url="/challenge/options", finish_url="/challenge/finish", frame=known
+            method=Method.BIOMETRICS,
+            options_url="/challenge/options",
+            finish_url="/challenge/finish",
+            listed_only=True,
+            frame=known,
         ),
         "devices": pages.DevicesPage(devices=rows, add_url="/AddMfaDevice", window_until=AT + 600, frame=known),
         "devices-one": pages.DevicesPage(

@@ -198,6 +198,20 @@ def test_a_certificate_without_the_standards_subject_is_refused(acme: Vendor) ->
     refused(registered(A, acme.attestation(A, unit="Web server")), metadata(acme.entry(A)), A)
 
 
+def test_an_intermediate_authority_is_followed_and_may_itself_be_the_root_in_the_metadata(acme: Vendor) -> None:
+    plant = Vendor("Acme Plant", acme)
+    shown = registered(A, plant.attestation(A, with_root=True))
+    for known in (metadata(acme.entry(A)), metadata(plant.entry(A))):
+        model = verify_attestation(shown, allowed_aaguids=frozenset((A.hex(),)), metadata=known, now=NOW)
+        assert model.aaguid == A.hex()
+
+
+@pytest.mark.case(54, 56)
+def test_an_authenticators_own_certificate_makes_no_others(acme: Vendor) -> None:
+    broken_out = Vendor("Acme Key", acme, is_ca=False)
+    assert "no path" in refused(registered(A, broken_out.attestation(A, with_root=True)), metadata(acme.entry(A)), A)
+
+
 @pytest.mark.case(57)
 @pytest.mark.parametrize("status", sorted(BROKEN))
 def test_a_model_that_is_revoked_or_broken_is_refused_whatever_was_reported_since(acme: Vendor, status: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -16,6 +17,8 @@ from secondgate.protocol.metadata import (
     APPLE_AAGUID,
     FIDO_ROOT,
     Metadata,
+    _certificates,
+    _verify_signer,
     packaged_metadata,
     parse_metadata,
     verify_metadata_blob,
@@ -23,6 +26,7 @@ from secondgate.protocol.metadata import (
 from tests.fakes.authenticator import b64
 from tests.fakes.vendor import SIGNER, UNTIL, Vendor, blob, builder, payload
 
+REAL = json.loads((Path(__file__).parents[2] / "vectors" / "metadata_signer.json").read_text("utf-8"))
 NOW = 1_900_000_000
 A, B = bytes.fromhex("a" * 32), bytes.fromhex("b" * 32)
 
@@ -59,6 +63,15 @@ def test_the_fido_root_is_the_one_that_the_alliance_names() -> None:
     root = x509.load_pem_x509_certificate(FIDO_ROOT)
     fingerprint = "cbb522d7b7f127ad6a0113865bdf1cd4102e7d0759af635a7cf4720dc963c53b"
     assert root.fingerprint(hashes.SHA256()).hex() == fingerprint
+
+
+def test_the_certificates_of_a_real_blob_lead_to_the_fido_root_while_they_are_valid() -> None:
+    path = _certificates(REAL["x5c"])
+    _verify_signer(path, FIDO_ROOT, at=REAL["good_at"])
+    with pytest.raises(Malformed):
+        _verify_signer(path, FIDO_ROOT, at=REAL["expired_at"])
+    with pytest.raises(Malformed):
+        _verify_signer(path[:1], FIDO_ROOT, at=REAL["good_at"])
 
 
 def test_a_signed_blob_is_read(fido: Vendor) -> None:
