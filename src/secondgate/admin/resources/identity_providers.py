@@ -11,10 +11,13 @@ from secondgate.admin.calls import Json
 from secondgate.admin.objects import Resource, base_answer, replaced
 from secondgate.admin.schemas import request_schema
 from secondgate.administration.documents import Documents
+from secondgate.errors import Malformed
 from secondgate.model.access_object import AccessObject, ObjectKind
 from secondgate.model.api_token import Permission
 
 _SECRETS = frozenset(secret_keys(IdentityProviderConfigShape))
+_PLACES = ("issuer_url", "token_url", "client_assertion_audience")
+"""What says to whom the secrets are shown."""
 
 
 def _answer(documents: Documents, one: AccessObject) -> dict[str, Any]:
@@ -25,11 +28,19 @@ def _answer(documents: Documents, one: AccessObject) -> dict[str, Any]:
 
 
 def _merged(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
-    """Give a provider after a PUT: a `config` without its secrets, as it was read, keeps them."""
+    """Give a provider after a PUT: a `config` without its secrets, as it was read, keeps them.
+
+    Raises Malformed where they would be sent to another server than they were given for: whoever may change a provider
+    could have them sent home.
+    """
     merged = replaced(old, body)
     before, after = old.get("config"), merged.get("config")
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        kept = {name: value for name, value in before.items() if name in _SECRETS}
+        kept = {name: value for name, value in before.items() if name in _SECRETS and name not in after}
+        changed = [name for name in _PLACES if before.get(name) != after.get(name)]
+        if kept and changed:
+            name = min(kept)
+            raise Malformed(f"config.{name}", f"must be given anew, because {', '.join(changed)} changed")
         merged["config"] = {**kept, **after}
     return merged
 
