@@ -30,6 +30,12 @@ async def secret_of(site: Site) -> str:
     return provider.openid.client_secret.reveal()
 
 
+async def issuer_of(site: Site) -> str:
+    (provider,) = site.current().identity_providers
+    assert provider.openid is not None
+    return provider.openid.issuer_url
+
+
 async def test_a_secret_goes_in_and_is_never_given_back(site: Site) -> None:
     zero_trust, account = (await client(site)).zero_trust, site.settings.account_id
     made = await run(zero_trust.identity_providers.create, account_id=account, name="Corp", type="oidc", config=CONFIG)
@@ -59,8 +65,7 @@ async def test_a_secret_is_not_sent_to_another_server_than_it_was_given_for(site
     elsewhere = {name: value for name, value in CONFIG.items() if name != "client_secret"} | change
     found = await refused(providers.update, made.id, account_id=account, name="Corp", type="oidc", config=elsewhere)
     assert "must be given anew" in found["/config/client_secret"]
-    assert site.current().identity_providers[0].openid is not None
-    assert site.current().identity_providers[0].openid.issuer_url == CONFIG["issuer_url"]
+    assert await issuer_of(site) == CONFIG["issuer_url"]
     anew = {**CONFIG, "issuer_url": "https://new.example", "client_secret": "another"}
     await run(providers.update, made.id, account_id=account, name="Corp", type="oidc", config=anew)
     assert await secret_of(site) == "another"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from secondgate.access.application_policies import PlacedPolicy, placed_policies
 from secondgate.access.destination import parse_destination
-from secondgate.access.fields import parse_aaguid, parse_network
+from secondgate.access.fields import parse_aaguid, parse_email_domain, parse_network
 from secondgate.access.finding import Finding, names_in
 from secondgate.access.mfa_problems import find_mfa_problems
 from secondgate.access.provider_problems import find_provider_problems
@@ -271,6 +271,7 @@ def _taken_places(applications: Iterable[ApplicationShape], at: str) -> Iterator
 
 _PARSERS: Mapping[str, Callable[[str], str]] = {
     "AAGUID": parse_aaguid,
+    "DOMAIN": parse_email_domain,
     "EMAIL": parse_email,
     "IP": lambda text: str(parse_network(text)),
 }

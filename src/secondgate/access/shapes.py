@@ -296,7 +296,7 @@ class ListShape(Shape):
     id: Id | None = None
     name: Name
     description: Text | None = None
-    type: Annotated[Literal["EMAIL", "IP", "AAGUID"], later("DOMAIN", "URL", "SERIAL")]
+    type: Annotated[Literal["EMAIL", "IP", "AAGUID", "DOMAIN"], later("URL", "SERIAL")]
     items: tuple[ItemShape, ...] = ()
 
 

@@ -289,3 +289,12 @@ def test_paths_begin_where_the_caller_says() -> None:
     (finding,) = find_problems(shapes, at="body")
     assert finding.path == "body.applications[0].policies"
     assert finding.problem().path == finding.path
+
+
+def test_a_list_of_domains_holds_whole_domains_each_once() -> None:
+    items = [
+        {"value": value} for value in ("example.com", "Example.COM", "*.example.com", "a@example.com", "192.0.2.1")
+    ]
+    shapes = AccessShapes.model_validate({"lists": [{"name": "ours", "type": "DOMAIN", "items": items}]})
+    found = {finding.path.removeprefix("access.lists[0].items") for finding in find_problems(shapes)}
+    assert found == {f"[{number}].value" for number in (1, 2, 3, 4)}

@@ -100,7 +100,7 @@ def test_what_nothing_honours_is_no_field_anywhere() -> None:
     ("shape", "data"),
     [
         (IdentityProviderShape, {"name": "C", "type": "saml"}),
-        (ListShape, {"name": "L", "type": "DOMAIN"}),
+        (ListShape, {"name": "L", "type": "SERIAL"}),
         (ApplicationShape, {"name": "A", "type": "saas"}),
         (ApplicationShape, {"name": "A", "destinations": [{"type": "private", "uri": "a.b"}]}),
     ],
