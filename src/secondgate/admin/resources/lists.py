@@ -64,9 +64,9 @@ class _Lists(Resource):
         return Listed([_answer(documents, one) for one in selected], is_paged=False)
 
     async def items(self, request: ApiRequest) -> Listed:
-        """GET …/items: the items alone."""
+        """GET …/items: the items alone; clients page through them until a page is empty."""
         one = self.found(request.documents, request)
-        return Listed(self.answer(request.documents, one)["items"], is_paged=False)
+        return Listed(self.answer(request.documents, one)["items"])
 
     async def edit(self, request: ApiRequest) -> dict[str, Any]:
         """PATCH: append items and remove values."""
