@@ -108,9 +108,7 @@ def somebody(
 
 
 @pytest.fixture(scope="module")
-def api_site(
-    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate, echo_port: int
-) -> Iterator[ApiSite]:
+def api_site(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate, echo_port: int) -> Iterator[ApiSite]:
     """A site with nothing managed yet, for a file of tests that make and leave what they like."""
     folder = tmp_path_factory.mktemp("api")
     with running_api_site(folder, application=echo_port, certificate=certificate) as running:

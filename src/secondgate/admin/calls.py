@@ -27,7 +27,7 @@ MAX_PAGE = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A list as the result. `is_paged` lists are given a page at a time, as the query says.
+    """A list as the result. `is_paged` lists are given a page at a time, as the query says; others are one page, whole.
 
     With a `total` the items are that page already, read from a store: so many there are on all pages.
     """

@@ -182,11 +182,11 @@ def _answer(call: Call, asked: ApiRequest, result: object) -> web.Response:
         return success(list(result.items), info={"count": len(result.items), **following})
     if not isinstance(result, Listed):
         return success(result, status=call.status)
-    if not result.is_paged:
-        total = len(result.items)
-        info = {"page": 1, "per_page": total, "count": total, "total_count": total, "total_pages": 1}
-        return success(list(result.items), info=info)
     paging, shown = asked.paging, result.items
+    if not result.is_paged:
+        total, shown = len(shown), shown if paging.page == 1 else ()
+        info = {"page": paging.page, "per_page": total, "count": len(shown), "total_count": total, "total_pages": 1}
+        return success(list(shown), info=info)
     total = len(shown) if result.total is None else result.total
     if result.total is None:
         shown = shown[paging.offset : paging.offset + paging.per_page]
