@@ -232,13 +232,19 @@ def _references(shapes: Iterable[Named]) -> References:
 
 
 def _doubled(shapes: Sequence[Named], at: str) -> Iterator[Finding]:
-    """A name or an id stands for one object: two with the same would be told apart by their order alone."""
+    """A name or an id stands for one object: two with the same would be told apart by their order alone.
+
+    A name that is the id of another one would take over what refers to that by its id.
+    """
     names: dict[str, int] = {}
     ids: dict[str, int] = {}
+    owners = {shape.id: number for number, shape in enumerate(shapes) if shape.id is not None}
     for number, shape in enumerate(shapes):
         first = names.setdefault(shape.name, number)
         if first != number:
             yield Finding(f"{at}[{number}].name", f"{shape.name!r} is the name of another one already")
+        if owners.get(shape.name.lower(), number) != number:
+            yield Finding(f"{at}[{number}].name", f"{shape.name!r} is the id of another one: rules would mix them up")
         if shape.id is not None and (first := ids.setdefault(shape.id, number)) != number:
             yield Finding(f"{at}[{number}].id", "is the id of another one already")
 

@@ -99,6 +99,11 @@ MISTAKES: dict[str, tuple[Callable[[Data], object], list[str], str]] = {
         [f"{S}.id"],
         "another",
     ),
+    "a name that is the id of another one": (
+        lambda d: (d["lists"][0].update(id=GIVEN), d["lists"].append({"name": GIVEN.upper(), "type": "IP"})),
+        ["access.lists[2].name"],
+        "is the id of another one",
+    ),
     "a precedence twice": (
         lambda d: [p.update(precedence=3) for p in application(d)["policies"]],
         [f"{W}.policies[1].precedence"],
