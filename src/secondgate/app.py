@@ -29,6 +29,7 @@ from secondgate.errors import StartRefused
 from secondgate.flows.audit_retention import LOOKED_AT_EVERY_S, prune_audit_log
 from secondgate.flows.keys import rotate_keys_when_due
 from secondgate.flows.machines import KnownServiceTokens
+from secondgate.flows.metadata_age import verify_not_older
 from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.flows.refresh import kept_fresh, repeated
@@ -183,6 +184,8 @@ async def serve(
             required_aaguids=managed().rulebook.organization.mfa.required_aaguids,
             has_file=settings.webauthn.metadata_file is not None,
         )
+        if settings.webauthn.metadata_file is not None:
+            await verify_not_older(services)
         runners = []
         try:
             for name, app in _listeners(settings, services, managed).items():

@@ -15,11 +15,17 @@ __all__ = ["MemoryDurableStore", "MemoryLiveStore"]
 class MemoryDurableStore(MemoryAuthenticators, MemoryPasses, MemoryAdministration):
     """All of the durable store."""
 
+    metadata_number = 0
+
     async def ping(self) -> None:
         pass
 
     async def load_created_at(self) -> int:
         return 1_800_000_000
+
+    async def raise_metadata_number(self, number: int) -> int:
+        self.metadata_number = max(self.metadata_number, number)
+        return self.metadata_number
 
     async def close(self) -> None:
         pass

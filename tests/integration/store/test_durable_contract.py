@@ -330,3 +330,7 @@ async def test_hostile_text_is_kept_as_it_is(durable: DurableStore, text: str) -
     made = await durable.find_or_create_person(new_id="1", email="ada@example.com", name=text, now=NOW)
     assert made.name == text
     assert await durable.list_people() == (made,)
+
+
+async def test_the_number_of_metadata_only_rises(durable: DurableStore) -> None:
+    assert [await durable.raise_metadata_number(number) for number in (7, 9, 8, 9, 10)] == [7, 9, 9, 9, 10]

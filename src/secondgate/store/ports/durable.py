@@ -30,6 +30,10 @@ class DurableStore(
         """Give when the store was made, in Unix seconds."""
         ...
 
+    async def raise_metadata_number(self, number: int) -> int:
+        """Remember the number of FIDO Metadata in use, unless a higher one was, and give the highest; one step."""
+        ...
+
     async def close(self) -> None:
         """Give back all connections."""
         ...

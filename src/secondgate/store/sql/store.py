@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from secondgate.store.ports import Sealer
 from secondgate.store.sql.access_objects import SqlAccessObjects
@@ -49,6 +49,14 @@ class SqlDurableStore(
         async with self._database.reading() as connection:
             created_at: int = (await connection.execute(select(instance.c.created_at))).scalar_one()
         return created_at
+
+    async def raise_metadata_number(self, number: int) -> int:
+        """Remember the number of FIDO Metadata in use, unless a higher one was, and give the highest."""
+        raised = update(instance).where(instance.c.metadata_number < number).values(metadata_number=number)
+        async with self._database.writing() as connection:
+            await connection.execute(raised)
+            highest: int = (await connection.execute(select(instance.c.metadata_number))).scalar_one()
+        return highest
 
     async def close(self) -> None:
         """Give back all connections."""

@@ -233,6 +233,7 @@ instance = Table(
     Column("id", StorableText, nullable=False),
     Column("sealed_canary", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("metadata_number", BigInteger, nullable=False, server_default="0"),
 )
 
 live = Table(

@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Make the tables, remember when a person was changed, and extend the audit log."""
     _extend_audit_log()
     op.add_column("persons", sa.Column("updated_at", sa.BigInteger))
+    op.add_column("instance", sa.Column("metadata_number", sa.BigInteger, nullable=False, server_default="0"))
     version = op.create_table(
         "access_version",
         sa.Column("singleton", sa.Integer, primary_key=True),
