@@ -29,12 +29,14 @@ MAX_PAGE = 10**6
 class Listed:
     """A list as the result. `is_paged` lists are given a page at a time, as the query says; others are one page, whole.
 
-    With a `total` the items are that page already, read from a store: so many there are on all pages.
+    With a `total` the items are that page already, read from a store: so many there are on all pages. `answer` makes
+    what is told of an item, of those on the page alone.
     """
 
-    items: Sequence[object]
+    items: Sequence[Any]
     is_paged: bool = True
     total: int | None = None
+    answer: Callable[[Any], object] = lambda item: item
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,19 @@ def times(one: AccessObject) -> dict[str, str]:
 
 def created(body: Mapping[str, object]) -> dict[str, object]:
     """Give the document of a new object: `null` is as good as absent, and an id is made here."""
-    return {name: value for name, value in body.items() if value is not None and name not in _READ_ONLY}
+    return _without_nulls({name: value for name, value in body.items() if name not in _READ_ONLY})
 
 
 def replaced(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
     """Give a document after a PUT."""
-    merged = {**old, **{name: value for name, value in body.items() if name not in _READ_ONLY}}
-    return {name: value for name, value in merged.items() if value is not None}
+    return _without_nulls({**old, **{name: value for name, value in body.items() if name not in _READ_ONLY}})
+
+
+def _without_nulls(document: Mapping[str, object]) -> dict[str, object]:
+    """Give a document without what is `null`, in its `mfa_config` too, which is always replaced whole."""
+    kept = {name: value for name, value in document.items() if value is not None}
+    config = kept.get("mfa_config")
+    return {**kept, "mfa_config": _without_nulls(config)} if isinstance(config, Mapping) else kept
 
 
 _READ_ONLY = frozenset(("id", "uid", "aud", "created_at", "updated_at", "app_count", "count", "reusable"))
@@ -146,7 +152,7 @@ class Resource:
         """List them, in the order in which they were made."""
         documents = request.documents
         selected = [one for one in documents.of(self.kind) if self.is_selected(request, one)]
-        return Listed([self.answer(documents, one) for one in selected], is_paged=self.is_paged)
+        return Listed(selected, is_paged=self.is_paged, answer=partial(self.answer, documents))
 
     async def create(self, request: ApiRequest) -> dict[str, Any]:
         """Make one."""

@@ -111,7 +111,7 @@ async def _serve(administration: Administration, call: Call, request: web.Reques
         called=f"{request.method} {request.path}",
     )
     try:
-        return _answer(call, asked, await call.handler(asked))
+        return answer_of(call, asked, await call.handler(asked))
     except Forbidden as error:  # the token may make the call, and not with this
         await administration.services.audit_seldom(
             "api.refused",
@@ -176,7 +176,8 @@ async def _body(request: web.Request) -> Mapping[str, object]:
     return body
 
 
-def _answer(call: Call, asked: ApiRequest, result: object) -> web.Response:
+def answer_of(call: Call, asked: ApiRequest, result: object) -> web.Response:
+    """Give the answer of a call: of a list the page that was asked for. Raises Malformed for what is no page."""
     if isinstance(result, Chunk):
         following = {"cursor": result.cursor, "cursors": {"after": result.cursor}} if result.cursor else {}
         return success(list(result.items), info={"count": len(result.items), **following})
@@ -186,7 +187,7 @@ def _answer(call: Call, asked: ApiRequest, result: object) -> web.Response:
     if not result.is_paged:
         total, shown = len(shown), shown if paging.page == 1 else ()
         info = {"page": paging.page, "per_page": total, "count": len(shown), "total_count": total, "total_pages": 1}
-        return success(list(shown), info=info)
+        return success(list(map(result.answer, shown)), info=info)
     total = len(shown) if result.total is None else result.total
     if result.total is None:
         shown = shown[paging.offset : paging.offset + paging.per_page]
@@ -197,4 +198,4 @@ def _answer(call: Call, asked: ApiRequest, result: object) -> web.Response:
         "total_count": total,
         "total_pages": -(-total // paging.per_page),
     }
-    return success(list(shown), info=info)
+    return success(list(map(result.answer, shown)), info=info)

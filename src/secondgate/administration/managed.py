@@ -111,7 +111,7 @@ class ManagedAccess:
         Raises Unavailable, and InvalidConfiguration for what cannot be read.
         """
         self._store = store
-        self._take(await store.load_access_objects())
+        await self._take(await store.load_access_objects())
 
     async def refresh(self) -> bool:
         """Read the objects again if they changed; whether they did. Raises Unavailable.
@@ -124,7 +124,7 @@ class ManagedAccess:
         async with self._taking:
             stored = await store.load_access_objects()
             try:
-                self._take(stored)
+                await self._take(stored)
             except InvalidConfiguration as error:
                 self._unreadable_version, self._revocations = stored.version, stored.revocations
                 self._access = self._compile(
@@ -171,13 +171,11 @@ class ManagedAccess:
     ) -> Changed:
         for _ in range(ATTEMPTS):
             stored = await store.load_access_objects()
-            documents = stored_documents(stored)
-            change = decide(documents)
-            after, access = self._changed(documents, change, stored.revocations)
-            after = replace(after, version=documents.version + 1)
-            changed = Changed(after, change, documents.find(change.kind, change.id))
+            # in a thread: of a thousand applications it takes a while, in which the gate has to answer
+            changed, access = await asyncio.to_thread(self._decided, stored, decide)
+            after, change = changed.documents, changed.change
             is_written = await store.replace_access_objects(
-                expected_version=documents.version,
+                expected_version=stored.version,
                 saved=(change.saved,) if change.saved else (),
                 deleted=() if change.saved else ((change.kind, change.id),),
                 event=event(changed) if event else None,
@@ -188,6 +186,13 @@ class ManagedAccess:
                 return changed
         raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
 
+    def _decided(self, stored: StoredAccess, decide: Callable[[Documents], Change]) -> tuple[Changed, Access]:
+        documents = stored_documents(stored)
+        change = decide(documents)
+        after, access = self._changed(documents, change, stored.revocations)
+        after = replace(after, version=documents.version + 1)
+        return Changed(after, change, documents.find(change.kind, change.id)), access
+
     def _changed(
         self, documents: Documents, change: Change, revocations: Mapping[str, int]
     ) -> tuple[Documents, Access]:
@@ -197,13 +202,13 @@ class ManagedAccess:
         except InvalidConfiguration as error:
             raise InvalidChange(error.problems, after, change) from error
 
-    def _take(self, stored: StoredAccess) -> None:
+    async def _take(self, stored: StoredAccess) -> None:
         documents, revocations = stored_documents(stored), stored.revocations
-        if self.file:
+        if self.file:  # at one go: another file may be taken at any time
             documents = self.documents
             access = compile_access(self._of_file, account_id=self._account_id, revocations=revocations)
         else:
-            access = self._compile(documents, revocations)
+            access = await asyncio.to_thread(self._compile, documents, revocations)
         self._version, self._revocations = stored.version, revocations
         self.documents, self._access = documents, access
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from secondgate.admin.calls import Administration, ApiRequest, Call, not_found, timestamp
+from secondgate.admin.calls import Administration, ApiRequest, Call, Listed, not_found, timestamp
 from secondgate.admin.resources import CALLS
+from secondgate.admin.server import answer_of
 from secondgate.errors import Malformed, Reason
 from secondgate.model.api_token import ApiToken, Permission
 
@@ -34,6 +36,18 @@ def test_the_page_is_the_first_of_25_unless_asked_otherwise() -> None:
     paging = asked(page=["3"], per_page=["10"]).paging
     assert (paging.page, paging.per_page, paging.offset) == (3, 10, 20)
     assert asked(page=["1000000"], per_page=["1000"]).paging.per_page == 1000
+
+
+def test_of_a_list_of_a_thousand_only_what_is_on_the_page_is_told() -> None:
+    told: list[object] = []
+
+    def tell(item: object) -> object:
+        told.append(item)
+        return item
+
+    answer = answer_of(CALLS[0], asked(page=["3"], per_page=["10"]), Listed(range(1000), answer=tell))
+    assert told == list(range(20, 30))
+    assert json.loads(str(answer.text))["result_info"]["total_pages"] == 100
 
 
 @pytest.mark.case(74)

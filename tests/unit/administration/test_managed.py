@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -100,6 +101,21 @@ async def test_a_change_counts_at_once_and_tells_what_was_before(store: SlowStor
     assert (gone.documents.objects, names(managed)) == ((), [])
     assert managed.documents == gone.documents
     assert await store.load_access_objects() == StoredAccess(3)
+
+
+async def test_the_gate_answers_while_a_change_of_a_thousand_applications_is_judged(store: SlowStore) -> None:
+    managed, goes_on = await managed_by(store), threading.Event()
+
+    def decide(_: Documents) -> Change:
+        assert goes_on.wait(10), "nothing else happened meanwhile"
+        return Change(ObjectKind.GROUP, id_of("a"), group("a"))
+
+    changing = asyncio.create_task(managed.change(decide))
+    await asyncio.sleep(0.05)
+    goes_on.set()
+    assert names(managed) == []
+    await changing
+    assert names(managed) == ["a"]
 
 
 async def test_a_change_is_decided_on_what_is_stored_not_on_what_was_known(store: SlowStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from secondgate.access.shapes import PolicyShape
@@ -28,7 +29,8 @@ async def create(request: ApiRequest) -> dict[str, Any]:
     settled = settled_policies(request.documents, None, policies, new_id=new_id, now=now)
     document = {"name": f"policy test {id_}", "domain": f"{id_}.invalid", "policies": settled}
     imagined = AccessObject(ObjectKind.APPLICATION, id_, document, now, now)
-    access = request.administration.managed.imagine(Change(ObjectKind.APPLICATION, id_, imagined))
+    change = Change(ObjectKind.APPLICATION, id_, imagined)
+    access = await asyncio.to_thread(request.administration.managed.imagine, change)
     test = await begin_policy_test(request.services, access, access.by_id[id_])
     return {"id": test.id, "status": "success"}
 
