@@ -283,6 +283,14 @@ _PARSERS: Mapping[str, Callable[[str], str]] = {
 }
 
 
+def in_one_form(list_type: str, value: str) -> str:
+    """Give the value of a list's item as items are compared; as it is where it is none of that type."""
+    try:
+        return _PARSERS[list_type](value)
+    except (KeyError, Malformed):
+        return value
+
+
 def _list_problems(list_: ListShape, at: str) -> Iterator[Finding]:
     taken: dict[str, int] = {}
     for number, item in enumerate(list_.items):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -103,6 +103,12 @@ class ApiRequest:
         if len(values) > 1:
             raise Malformed(name, "must stand once in the query")
         return values[0] if values else ""
+
+    def verify_keys(self, known: Collection[str]) -> None:
+        """Raise Malformed for a key of the body that nothing honours, where no shape reads it."""
+        for name in self.body:
+            if name not in known:
+                raise Malformed(name, f"unknown key; known here: {', '.join(sorted(known))}")
 
     @property
     def paging(self) -> Paging:

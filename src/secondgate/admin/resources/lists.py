@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace as replace_field
 from typing import Any
 
+from secondgate.access.problems import in_one_form
 from secondgate.access.shapes import ItemShape, ListShape
 from secondgate.admin.calls import ApiRequest, Call, Json, Listed, timestamp
 from secondgate.admin.objects import Resource, base_answer, replaced
@@ -69,15 +70,20 @@ class _Lists(Resource):
         return Listed(self.answer(request.documents, one)["items"])
 
     async def edit(self, request: ApiRequest) -> dict[str, Any]:
-        """PATCH: append items and remove values."""
+        """PATCH: append items and remove values, however they are spelled."""
+        request.verify_keys(("append", "remove"))
         append, remove = request.body.get("append") or [], request.body.get("remove") or []
         if not isinstance(append, list) or not isinstance(remove, list):
             raise Malformed("append" if not isinstance(append, list) else "remove", "must be a list")
+        if not all(isinstance(value, str) for value in remove):
+            raise Malformed("remove", "must be a list of values, each of them text")
         now = request.services.now()
 
         def decide(documents: Documents) -> Change:
             old = self.found(documents, request)
-            kept = [item for item in _items(old.document) if item.get("value") not in remove]
+            type_ = str(old.document.get("type"))
+            gone = {in_one_form(type_, value) for value in remove}
+            kept = [item for item in _items(old.document) if in_one_form(type_, str(item.get("value"))) not in gone]
             document = {**old.document, "items": [*kept, *append]}
             return Change(self.kind, old.id, replace_field(old, document=document, updated_at=now))
 
@@ -146,6 +152,7 @@ CALLS = (
         result=result_schema(ListShape, LISTS.extra),
         body={
             "type": "object",
+            "additionalProperties": False,
             "properties": {
                 "append": {"type": "array", "items": request_schema(ItemShape)},
                 "remove": {"type": "array", "items": {"type": "string"}},

@@ -19,6 +19,11 @@ from secondgate.protocol.email_address import parse_email
 
 _PATH = "/accounts/{account_id}/access/organizations"
 _KIND = ObjectKind.ORGANIZATION
+_SHORT, _LONG = (
+    frozenset(("amr_matching_session_duration",)),
+    frozenset(("amr_matching_enabled", "amr_session_duration")),
+)
+"""The two spellings of AMR matching."""
 
 
 async def read(request: ApiRequest) -> dict[str, Any]:
@@ -33,7 +38,23 @@ async def replace(request: ApiRequest) -> dict[str, Any]:
 
 async def merge(request: ApiRequest) -> dict[str, Any]:
     """PATCH: objects are merged field by field."""
-    return await _change(request, merged)
+    return await _change(request, _patched)
+
+
+def _patched(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
+    """Give a document after a PATCH, into the spelling of AMR matching that it uses.
+
+    What was written in the other one would otherwise stand beside it, and go on saying what was just taken back.
+    """
+    before, sent = old.get("mfa_config"), body.get("mfa_config")
+    if not isinstance(before, Mapping) or not isinstance(sent, Mapping):
+        return merged(old, body)
+    spellings = [spelling for spelling in (_SHORT, _LONG) if not spelling.isdisjoint(sent)]
+    if len(spellings) != 1:
+        return merged(old, body)
+    shown = both_spellings(before)
+    kept = {name: value for name, value in shown.items() if name in spellings[0] or name not in _SHORT | _LONG}
+    return merged({**old, "mfa_config": kept}, body)
 
 
 def merged(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, object]:
@@ -52,6 +73,7 @@ def merged(old: Mapping[str, object], body: Mapping[str, object]) -> dict[str, o
 
 async def revoke_user(request: ApiRequest) -> bool:
     """End everything that is live of a person, known by address or id."""
+    request.verify_keys(_REVOKE["properties"])
     email, uid = request.body.get("email"), request.body.get("user_uid")
     durable = request.services.durable
     if isinstance(uid, str) and uid:
@@ -116,6 +138,7 @@ _RESULT: Json = {
 _BODY = request_schema(OrganizationShape, is_partial=True)
 _REVOKE: Json = {
     "type": "object",
+    "additionalProperties": False,
     "properties": {
         "email": {"type": "string"},
         "user_uid": {"type": "string"},

@@ -22,6 +22,7 @@ _FILTER = {"success": Prospect.APPROVED, "fail": Prospect.BLOCKED, "error": Pros
 
 async def create(request: ApiRequest) -> dict[str, Any]:
     """Begin a test. Its policies are read and judged as those of an application that nobody makes."""
+    request.verify_keys(("policies",))
     policies = request.body.get("policies")
     if not isinstance(policies, list) or not policies:
         raise Malformed("policies", "is required: a list of policies, or of ids of reusable ones")
@@ -93,6 +94,7 @@ CALLS = (
         body={
             "type": "object",
             "required": ["policies"],
+            "additionalProperties": False,
             "properties": {
                 "policies": {
                     "type": "array",

@@ -1,0 +1,98 @@
+"""What a call takes back is gone, in whatever spelling it was written; and no call passes over what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import cloudflare
+import pytest
+
+from tests.web import api
+from tests.web.site import Site, open_site
+
+SHORT, ON, LONG = "amr_matching_session_duration", "amr_matching_enabled", "amr_session_duration"
+MFA = {"allowed_authenticators": ["totp", "security_key"], "session_duration": "12h"}
+DASHED, PLAIN = "AAAAAAAA-AAAA-AAAA-AAAA-AAAAAAAAAAAA", "a" * 32
+ORGANIZATION = "/access/organizations"
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """A site that the API manages, with MFA on."""
+    async with open_site(tmp_path, api.managed_by_the_api) as started:
+        await send(started, "put", ORGANIZATION, {"mfa_config": MFA})
+        yield started
+
+
+async def send(site: Site, method: str, path: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Send a body as it stands; gives the result."""
+    client = await api.client(site)
+    route = f"/accounts/{site.settings.account_id}{path}"
+    return (await api.run(getattr(client, method), route, cast_to=object, body=body))["result"]
+
+
+def amr_s(site: Site) -> int | None:
+    return site.current().rulebook.organization.mfa.amr_matching_session_duration_s
+
+
+@pytest.mark.parametrize(
+    ("set_by", "taken_back_by"),
+    [
+        ({ON: True, LONG: "5h"}, {SHORT: None}),
+        ({ON: True}, {SHORT: None}),
+        ({SHORT: "5h"}, {ON: False, LONG: None}),
+        ({SHORT: "5h"}, {ON: None, LONG: None}),
+    ],
+)
+async def test_amr_matching_is_turned_off_in_either_spelling(
+    site: Site, set_by: dict[str, Any], taken_back_by: dict[str, Any]
+) -> None:
+    shown = await send(site, "patch", ORGANIZATION, {"mfa_config": set_by})
+    await send(site, "put", ORGANIZATION, shown)  # as clients send it back, in both
+    assert amr_s(site) is not None
+    shown = await send(site, "patch", ORGANIZATION, {"mfa_config": taken_back_by})
+    assert amr_s(site) is None
+    assert SHORT not in shown["mfa_config"]
+    assert not shown["mfa_config"].get(ON)
+
+
+@pytest.mark.parametrize("change", [{SHORT: "3h"}, {LONG: "3h"}, {ON: True, LONG: "3h"}])
+async def test_the_duration_of_amr_matching_is_changed_in_either_spelling(site: Site, change: dict[str, Any]) -> None:
+    shown = await send(site, "patch", ORGANIZATION, {"mfa_config": {SHORT: "5h"}})
+    await send(site, "put", ORGANIZATION, shown)
+    shown = await send(site, "patch", ORGANIZATION, {"mfa_config": change})
+    assert amr_s(site) == 3 * 3600
+    assert shown["mfa_config"] == {**MFA, ON: True, LONG: "3h", SHORT: "3h"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "item", "spelled"),
+    [
+        ("AAGUID", DASHED, PLAIN),
+        ("EMAIL", "Ann@Example.com", "ann@example.com"),
+        ("IP", "2001:DB8::/32", "2001:db8::/32"),
+    ],
+)
+async def test_an_item_is_removed_from_a_list_however_it_is_spelled(
+    site: Site, type_: str, item: str, spelled: str
+) -> None:
+    items = [{"value": item}]
+    made = await send(site, "post", "/gateway/lists", {"name": "some", "type": type_, "items": items})
+    left = await send(site, "patch", f"/gateway/lists/{made['id']}", {"remove": [spelled]})
+    assert left["items"] == []
+
+
+@pytest.mark.case(74)
+async def test_a_key_that_nothing_honours_is_refused_where_no_object_is_sent(site: Site) -> None:
+    made = await send(site, "post", "/gateway/lists", {"name": "some", "type": "IP"})
+    for method, path, body in (
+        ("patch", f"/gateway/lists/{made['id']}", {"items": []}),
+        ("patch", f"/gateway/lists/{made['id']}", {"remove": [5]}),
+        ("post", "/access/organizations/revoke_user", {"email": "ann@example.com", "device": "a"}),
+        ("post", "/access/policy-tests", {"policies": [api.EVERYONE], "users": []}),
+    ):
+        with pytest.raises(cloudflare.BadRequestError) as caught:
+            await send(site, method, path, body)
+        assert list(api.errors(caught.value)) == ["/" + list(body)[-1]]
