@@ -1,1 +1,1 @@
-"""The admin listener: health and metrics."""
+"""The admin listener: the API, health and metrics."""
