@@ -142,7 +142,7 @@ class _Search:
         reference = claim.identity_provider_id
         yield from self._reference_problems("oidc", reference, f"{at}.identity_provider_id")
         for provider in self._shapes.identity_providers:
-            if provider.type == "oidc" and reference in {provider.id, provider.name}:
+            if provider.type == "oidc" and reference in _references([provider]):
                 kept = provider.config.claims if provider.config else ()
                 if claim.claim_name not in kept:
                     yield Finding(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Protocol
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Named(Protocol):
@@ -21,14 +24,23 @@ class Named(Protocol):
 
 
 class References:
-    """Looks up a name or an id, and gives the id. A name wins over an id of another object."""
+    """Looks up a name or an id, and gives the id.
+
+    An id may be written in either case, and a name is what it is: else an object named `STAFF` would one day take over
+    the rules that say so and meant `staff`. No object has another one's id as its name (`problems`).
+    """
 
     def __init__(self, names_and_ids: Iterable[tuple[str, str]]) -> None:
         pairs = tuple(names_and_ids)
         self._ids = {id_: id_ for _, id_ in pairs} | dict(pairs)
 
     def __contains__(self, reference: str) -> bool:
-        return reference in self._ids or reference.lower() in self._ids
+        return reference in self._ids or _folded(reference) in self._ids
 
     def __getitem__(self, reference: str) -> str:
-        return self._ids[reference] if reference in self._ids else self._ids[reference.lower()]
+        return self._ids[reference] if reference in self._ids else self._ids[_folded(reference)]
+
+
+def _folded(reference: str) -> str:
+    """Give an id in the one form that ids have, and a name as it is."""
+    return reference.lower() if _ID.fullmatch(reference.lower()) else reference

@@ -183,6 +183,28 @@ MISTAKES: dict[str, tuple[Callable[[Data], object], list[str], str]] = {
         ["access.groups[0].include[1].group.id"],
         "staff -> staff",
     ),
+    "a group called in capitals": (
+        lambda d: policy(d).update(include=[{"group": {"id": "STAFF"}}]),
+        [f"{W}.policies[1].include[0].group.id"],
+        "no group named 'STAFF'; there is: staff",
+    ),
+    "a claim that is not kept by a provider called by its id in capitals": (
+        lambda d: (
+            d["identity_providers"].append(
+                {
+                    "id": GIVEN,
+                    "name": "Company",
+                    "type": "oidc",
+                    "config": {"issuer_url": "https://idp.example.com", "client_id": "a", "client_secret": "b"},
+                }
+            ),
+            policy(d).update(
+                include=[{"oidc": {"identity_provider_id": GIVEN.upper(), "claim_name": "team", "claim_value": "blue"}}]
+            ),
+        ),
+        [f"{W}.policies[1].include[0].oidc.claim_name"],
+        "does not keep 'team'",
+    ),
     "a list item of another type": (
         lambda d: d["lists"][0]["items"].append({"value": "10.0.0.1"}),
         ["access.lists[0].items[1].value"],
