@@ -31,7 +31,7 @@ from tests.web import api
 from tests.web.api_objects import ApiObjects, bodies
 from tests.web.conftest import StartSite
 
-EXAMPLES = 12
+EXAMPLES = 25
 CHECKS: list[Any] = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")
