@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -24,6 +27,8 @@ from secondgate.model.audit import AuditEvent
 from secondgate.store.ports import AccessObjects
 
 log = structlog.get_logger("secondgate.administration")
+
+T = TypeVar("T")
 
 ATTEMPTS = 64
 """So many that fifty at once all get their turn: whoever loses one lost it to somebody who won."""
@@ -86,6 +91,7 @@ class ManagedAccess:
         self._of_file = AccessShapes()
         self._revocations: Mapping[str, int] = {}
         self._version, self._unreadable_version = 0, -1
+        self._judge = ThreadPoolExecutor(1, thread_name_prefix="settings")
         self._taking = asyncio.Lock()  # what is read or written is taken in the order in which it was
         self._access = compile_access(AccessShapes(), account_id=account_id)
         self.file = ""
@@ -149,9 +155,9 @@ class ManagedAccess:
         async with self._taking:
             return await self._change(self._store, decide, event)
 
-    def imagine(self, change: Change) -> Access:
+    async def imagine(self, change: Change) -> Access:
         """Give the settings as they would be with a change that nobody makes. Raises InvalidChange."""
-        return self._changed(self.documents, change, self._revocations)[1]
+        return (await self._in_thread(partial(self._changed, self.documents, change, self._revocations)))[1]
 
     async def revoke(self, application_id: str) -> None:
         """End all grants of an application: here at once, on other replicas when they read again. Raises Unavailable.
@@ -171,8 +177,7 @@ class ManagedAccess:
     ) -> Changed:
         for _ in range(ATTEMPTS):
             stored = await store.load_access_objects()
-            # in a thread: of a thousand applications it takes a while, in which the gate has to answer
-            changed, access = await asyncio.to_thread(self._decided, stored, decide)
+            changed, access = await self._in_thread(partial(self._decided, stored, decide))
             after, change = changed.documents, changed.change
             is_written = await store.replace_access_objects(
                 expected_version=stored.version,
@@ -185,6 +190,10 @@ class ManagedAccess:
                 self.documents, self._access = after, access
                 return changed
         raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Judge a thousand applications elsewhere: it takes a while, in which the gate has to answer."""
+        return await asyncio.get_running_loop().run_in_executor(self._judge, work)
 
     def _decided(self, stored: StoredAccess, decide: Callable[[Documents], Change]) -> tuple[Changed, Access]:
         documents = stored_documents(stored)
@@ -208,7 +217,7 @@ class ManagedAccess:
             documents = self.documents
             access = compile_access(self._of_file, account_id=self._account_id, revocations=revocations)
         else:
-            access = await asyncio.to_thread(self._compile, documents, revocations)
+            access = await self._in_thread(partial(self._compile, documents, revocations))
         self._version, self._revocations = stored.version, revocations
         self.documents, self._access = documents, access
 

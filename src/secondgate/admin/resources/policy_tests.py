@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from secondgate.access.shapes import PolicyShape
@@ -31,7 +30,7 @@ async def create(request: ApiRequest) -> dict[str, Any]:
     document = {"name": f"policy test {id_}", "domain": f"{id_}.invalid", "policies": settled}
     imagined = AccessObject(ObjectKind.APPLICATION, id_, document, now, now)
     change = Change(ObjectKind.APPLICATION, id_, imagined)
-    access = await asyncio.to_thread(request.administration.managed.imagine, change)
+    access = await request.administration.managed.imagine(change)
     test = await begin_policy_test(request.services, access, access.by_id[id_])
     return {"id": test.id, "status": "success"}
 
