@@ -1,4 +1,4 @@
-"""What a call takes back is gone, in whatever spelling it was written; and no call passes over what it was told."""
+"""What was read is sent back and nothing changes; what is taken back is gone; and no call passes over what it is told."""
 
 from __future__ import annotations
 
@@ -31,6 +31,29 @@ async def send(site: Site, method: str, path: str, body: dict[str, Any]) -> Any:
     client = await api.client(site)
     route = f"/accounts/{site.settings.account_id}{path}"
     return (await api.run(getattr(client, method), route, cast_to=object, body=body))["result"]
+
+
+EVERYONE: list[dict[str, Any]] = [{"everyone": {}}]
+SENT: dict[str, dict[str, Any]] = {
+    "/access/apps": {"name": "a", "domain": "a.example.com", "policies": [api.EVERYONE], "mfa_config": {}},
+    "/access/groups": {"name": "a", "include": EVERYONE, "exclude": [{"email": {"email": "Ann@example.com"}}]},
+    "/access/identity_providers": {"name": "a", "type": "onetimepin"},
+    "/access/policies": {"name": "a", "decision": "allow", "include": EVERYONE, "session_duration": "90m"},
+    "/access/service_tokens": {"name": "a", "duration": "8760h"},
+    "/access/users": {"email": "ann@example.com", "name": "Ann"},
+    "/gateway/lists": {"name": "a", "type": "AAGUID", "items": [{"value": DASHED, "description": "blue"}]},
+}
+
+
+@pytest.mark.parametrize("path", SENT)
+async def test_what_was_read_is_sent_back_as_it_stands_and_nothing_changes(site: Site, path: str) -> None:
+    made = await send(site, "post", path, SENT[path])
+    client = await api.client(site)
+    one = f"{path}/{made['id']}"
+    route = f"/accounts/{site.settings.account_id}{one}"
+    before = (await api.run(client.get, route, cast_to=object))["result"]
+    await send(site, "put", one, before)
+    assert (await api.run(client.get, route, cast_to=object))["result"] == before
 
 
 def amr_s(site: Site) -> int | None:

@@ -277,10 +277,11 @@ class ApplicationShape(Shape):
 class GroupShape(CriteriaShape):
     """An Access group."""
 
-    NOT_YET: ClassVar[frozenset[str]] = frozenset(("is_default",))
-
     id: Id | None = None
     name: Name
+    is_default: Annotated[Literal[False], only(value=False, reason="no group is put into applications by itself")] = (
+        False
+    )
 
 
 class ItemShape(Shape):
