@@ -1,4 +1,4 @@
-"""What was read is sent back and nothing changes; what is taken back is gone; and no call passes over what it is told."""
+"""What was read is sent back and nothing changes; what is taken back is gone; no call passes over what it is told."""
 
 from __future__ import annotations
 

@@ -102,6 +102,8 @@ class ApiRequest:
         values = self.query.get(name, ())
         if len(values) > 1:
             raise Malformed(name, "must stand once in the query")
+        if any("\0" in value for value in values):  # of which PostgreSQL knows none, wherever it is looked for
+            raise Malformed(name, "must be text without NUL")
         return values[0] if values else ""
 
     def verify_keys(self, known: Collection[str]) -> None:

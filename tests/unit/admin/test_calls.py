@@ -31,6 +31,11 @@ def test_a_parameter_that_stands_once_is_given_and_one_that_does_not_stand_is_em
         asked(name=["a", "a"]).one("name")
 
 
+def test_a_parameter_with_nul_is_refused_since_postgresql_has_no_such_text() -> None:
+    with pytest.raises(Malformed):
+        asked(email=["ann\0"]).one("email")
+
+
 def test_the_page_is_the_first_of_25_unless_asked_otherwise() -> None:
     assert (asked().paging.page, asked().paging.per_page, asked().paging.offset) == (1, 25, 0)
     paging = asked(page=["3"], per_page=["10"]).paging
