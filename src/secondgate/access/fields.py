@@ -35,6 +35,7 @@ MAX_TEXT_CHARACTERS = 2048
 MAX_NAME_CHARACTERS = 350
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _AAGUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291, section 2.5.5.2
 _AMR = re.compile(r"[\x21-\x7e]{1,64}")
 _SEGMENT = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -107,15 +108,22 @@ def _well_formed(parse: Callable[[str], object]) -> Callable[[str], str]:
 
 
 def parse_network(text: str) -> IPv4Network | IPv6Network:
-    """Read an address or a network in CIDR form. Raises Malformed."""
+    """Read an address or a network in CIDR form. Raises Malformed.
+
+    IPv4 within IPv6 is refused: addresses of that form are IPv4's here, so that none would ever be in it.
+    """
     try:
-        return ip_network(text)
+        network = ip_network(text)
     except ValueError as error:
         if "host bits" in str(error):
             detail = f"has bits set after its prefix; write {ip_network(text, strict=False)}"
         else:
             detail = "must be an address or a network, as 192.0.2.7 or 10.0.0.0/8"
         raise Malformed("ip", detail) from None
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        inner = IPv4Network((network.network_address.packed[-4:], network.prefixlen - 96))
+        raise Malformed("ip", f"must be written as the IPv4 network that it is: {inner}")
+    return network
 
 
 def parse_aaguid(text: str) -> str:

@@ -215,6 +215,11 @@ MISTAKES: dict[str, tuple[Callable[[Data], object], list[str], str]] = {
         ["access.lists[1].items[1].value"],
         "write 10.0.0.0/8",
     ),
+    "a network of IPv4 in IPv6": (
+        lambda d: d["lists"][1]["items"].append({"value": "::ffff:10.0.0.0/104"}),
+        ["access.lists[1].items[1].value"],
+        "must be written as the IPv4 network that it is: 10.0.0.0/8",
+    ),
     "a list item twice": (
         lambda d: d["lists"][0]["items"].append({"value": "ANN@example.com"}),
         ["access.lists[0].items[1].value"],
