@@ -30,6 +30,8 @@ from secondgate.protocol.email_address import parse_email
 
 __all__ = ["Finding", "find_problems"]
 
+MAX_LEVELS, MAX_RULES = 50, 100_000
+"""So many rules are judged for one group: ten lists of ten thousand addresses, written out."""
 _SECTIONS = ("identity_providers", "lists", "groups", "policies", "applications", "tags")
 _WITHOUT_IDENTITY = {
     PolicyAction.BYPASS: frozenset(("everyone", "ip", "ip_list")),
@@ -65,6 +67,7 @@ class _Search:
         self._is_whole = is_whole
         self._at = at
         self._group_keys = _references(shapes.groups)
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._groups = {group.id or group.name: group for group in shapes.groups}
 
     def findings(self) -> Iterator[Finding]:
@@ -77,6 +80,7 @@ class _Search:
         for number, group in enumerate(shapes.groups):
             yield from self._criteria_problems(group, f"{at}.groups[{number}]")
             yield from self._cycle(group, f"{at}.groups[{number}]")
+            yield from self._too_many_rules(group, f"{at}.groups[{number}]")
         for number, policy in enumerate(shapes.policies):
             yield from self._policy_problems(policy, f"{at}.policies[{number}]")
         yield from _taken_places(shapes.applications, f"{at}.applications")
@@ -184,20 +188,22 @@ class _Search:
                 )
             return
         for place, rule in policy.rules():
-            if not self._is_of_kinds(rule, kinds, ()):
+            if not self._is_of_kinds(rule, kinds, set()):
                 yield Finding(
                     f"{at}.{place}",
                     f"a {policy.decision} policy never looks at who somebody is, and {rule.kind!r} asks for that; "
                     f"use {', '.join(sorted(kinds)[:-1])} or {max(kinds)}",
                 )
 
-    def _is_of_kinds(self, rule: RuleShape, kinds: frozenset[str], within: tuple[str, ...]) -> bool:
+    def _is_of_kinds(self, rule: RuleShape, kinds: frozenset[str], seen: set[str]) -> bool:
+        """Whether all rules are of these kinds; a group is looked into once, however often it is met."""
         if rule.group is None:
             return rule.kind in kinds
         group = self._group(rule)
-        if group is None or group.name in within:
+        if group is None or group.name in seen:
             return True
-        return all(self._is_of_kinds(inner, kinds, (*within, group.name)) for _, inner in group.rules())
+        seen.add(group.name)
+        return all(self._is_of_kinds(inner, kinds, seen) for _, inner in group.rules())
 
     def _group(self, rule: RuleShape) -> GroupShape | None:
         """Give the group that a rule means, by the very look-up that compiles it."""
@@ -208,22 +214,45 @@ class _Search:
     def _cycle(self, group: GroupShape, at: str) -> Iterator[Finding]:
         """Report a cycle at each group in it, once."""
         for place, rule in group.rules():
-            way = self._way_back(rule, group.name, ())
+            way = self._way_back(rule, group.name, set())
             if way is not None:
                 names = " -> ".join((group.name, *way))
                 yield Finding(f"{at}.{place}.group.id", f"the group contains itself: {names}")
 
-    def _way_back(self, rule: RuleShape, name: str, seen: tuple[str, ...]) -> tuple[str, ...] | None:
+    def _way_back(self, rule: RuleShape, name: str, seen: set[str]) -> tuple[str, ...] | None:
+        """Give the names from this rule's group to the one named; a group is looked into once, from where it is met."""
         group = self._group(rule)
         if group is None or group.name in seen:
             return None
         if group.name == name:
-            return (*seen, name)
+            return (name,)
+        seen.add(group.name)
         for _, inner in group.rules():
-            way = self._way_back(inner, name, (*seen, group.name))
+            way = self._way_back(inner, name, seen)
             if way is not None:
-                return way
+                return (group.name, *way)
         return None
+
+    def _too_many_rules(self, group: GroupShape, at: str) -> Iterator[Finding]:
+        """Refuse what would keep the gate busy: groups in groups in groups multiply."""
+        count, levels = self._size(group, ())
+        if levels > MAX_LEVELS:
+            words = f"the group {group.name!r} has groups in groups, {levels} deep"
+            yield Finding(f"{at}.include", f"{words}; at most {MAX_LEVELS} are judged")
+        elif count > MAX_RULES:
+            words = f"the group {group.name!r} comes to {count} rules with those of the groups in it"
+            yield Finding(f"{at}.include", f"{words}; at most {MAX_RULES} are judged")
+
+    def _size(self, group: GroupShape, within: tuple[str, ...]) -> tuple[int, int]:
+        """Give how many rules are judged for a group in the end, and how deep; one in itself is found elsewhere."""
+        if group.name in within:
+            return 0, 0
+        if group.name not in self._sizes:
+            inner = [self._group(rule) for _, rule in group.rules()]
+            sizes = [(1, 0) if other is None else self._size(other, (*within, group.name)) for other in inner]
+            depth = 1 + max((levels for _, levels in sizes), default=0)
+            self._sizes[group.name] = sum(count for count, _ in sizes), depth
+        return self._sizes[group.name]
 
 
 def _references(shapes: Iterable[Named]) -> References:

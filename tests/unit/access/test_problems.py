@@ -260,6 +260,27 @@ MISTAKES: dict[str, tuple[Callable[[Data], object], list[str], str]] = {
 }
 
 
+def test_groups_in_groups_are_looked_into_once_and_are_refused_where_the_gate_would_judge_too_many_rules() -> None:
+    depth = 40  # 3 ** 40 ways
+    groups = [group("g0")] + [
+        {"name": f"g{n}", **{name: [{"group": {"id": f"g{n - 1}"}}] for name in ("include", "exclude", "require")}}
+        for n in range(1, depth)
+    ]
+    data = sound()
+    data["groups"] += groups
+    policy(data, 0)["include"] = [{"group": {"id": f"g{depth - 1}"}}]
+    found = problems(data)
+    assert found[0][0] == "access.groups[12].include"
+    assert "'g11' comes to 177147 rules" in found[0][1]
+    assert len(found) == depth - 11
+
+
+def test_groups_that_stand_too_deep_in_groups_are_refused_since_the_gate_would_not_get_to_their_end() -> None:
+    data = sound()
+    data["groups"] += [group("g0"), *(group(f"g{n}", f"g{n - 1}") for n in range(1, 52))]
+    assert [path for path, _ in problems(data)] == ["access.groups[51].include", "access.groups[52].include"]
+
+
 def test_a_sound_whole_has_no_problem() -> None:
     assert problems(sound()) == []
     assert problems({}) == []

@@ -71,7 +71,6 @@ class _Lists(Resource):
 
     async def edit(self, request: ApiRequest) -> dict[str, Any]:
         """PATCH: append items and remove values, however they are spelled."""
-        request.verify_keys(("append", "remove"))
         append, remove = request.body.get("append") or [], request.body.get("remove") or []
         if not isinstance(append, list) or not isinstance(remove, list):
             raise Malformed("append" if not isinstance(append, list) else "remove", "must be a list")
@@ -81,6 +80,7 @@ class _Lists(Resource):
 
         def decide(documents: Documents) -> Change:
             old = self.found(documents, request)
+            request.verify_keys(("append", "remove"))
             type_ = str(old.document.get("type"))
             gone = {in_one_form(type_, value) for value in remove}
             kept = [item for item in _items(old.document) if in_one_form(type_, str(item.get("value"))) not in gone]
