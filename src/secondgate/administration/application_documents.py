@@ -39,8 +39,7 @@ class PlacedDocument:
 
 def placed_documents(documents: Documents, application: AccessObject) -> Iterator[PlacedDocument]:
     """Give an application's policies in the order in which they were sent; precedence as it is judged."""
-    reusable = {one.id: one for one in documents.of(ObjectKind.POLICY)}
-    keys = _reusable(documents)
+    keys = documents.once(_reusable)
     precedence = 0
     for number, given in enumerate(_listed(application.document.get("policies"))):
         entry = given if isinstance(given, Mapping) else {"id": given}
@@ -51,8 +50,7 @@ def placed_documents(documents: Documents, application: AccessObject) -> Iterato
             made_at, changed_at = (at if isinstance(at, int) else application.created_at for at in times)
             own = _without(entry, {*_REFERENCE, *POLICY_TIMES})
             yield PlacedDocument(number, str(entry.get("id", "")), own, precedence, False, made_at, changed_at)  # noqa: FBT003 - a field
-        elif str(entry["id"]) in keys:
-            one = reusable[keys[str(entry["id"])]]
+        elif str(entry["id"]) in keys and (one := documents.find(ObjectKind.POLICY, keys[str(entry["id"])])):
             shared = _without(one.document, _REFERENCE)
             yield PlacedDocument(number, one.id, shared, precedence, True, one.created_at, one.updated_at)  # noqa: FBT003 - a field
 

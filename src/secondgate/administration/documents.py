@@ -5,8 +5,9 @@ A document is what was sent. That it is well formed, and fits with all others, i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,6 +18,7 @@ from secondgate.access.wording import worded, worded_unknown_key
 from secondgate.errors import InvalidConfiguration, Problem
 from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
 
+T = TypeVar("T")
 ORGANIZATION_ID = "organization"
 POLICY_TIMES = ("created_at", "updated_at")
 """What is stored beside an application's own policy: Unix seconds."""
@@ -29,6 +31,12 @@ class Documents:
 
     version: int = 0
     objects: tuple[AccessObject, ...] = ()
+    _found: dict[tuple[ObjectKind, str], AccessObject] = field(init=False, compare=False, repr=False)
+    _made: dict[object, Any] = field(init=False, compare=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make them easy to find: of a thousand applications with ten policies each many are looked for."""
+        object.__setattr__(self, "_found", {(one.kind, one.id): one for one in reversed(self.objects)})
 
     def of(self, kind: ObjectKind) -> tuple[AccessObject, ...]:
         """Give the objects of one kind."""
@@ -36,7 +44,14 @@ class Documents:
 
     def find(self, kind: ObjectKind, id_: str) -> AccessObject | None:
         """Find one by its id."""
-        return next((one for one in self.objects if one.kind is kind and one.id == id_), None)
+        return self._found.get((kind, id_))
+
+    def once(self, make: Callable[[Documents], T]) -> T:
+        """Give what is made of all of them, made when it is first asked for."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: T = self._made[make]
+        return made
 
     def saved(self, new: AccessObject) -> Documents:
         """Give them with one more, or with one replaced where it stood."""

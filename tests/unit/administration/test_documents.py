@@ -162,3 +162,19 @@ def test_what_a_file_says_still_is_as_old_as_it_was() -> None:
     assert times.pop((ObjectKind.ORGANIZATION, ORGANIZATION_ID)) == (0, 9)
     assert times.pop((ObjectKind.TAG, "new")) == (9, 9)
     assert set(times.values()) == {(0, 0)}
+
+
+def test_what_is_made_of_all_documents_is_made_once_and_anew_for_others() -> None:
+    made: list[int] = []
+
+    def count(documents: Documents) -> int:
+        made.append(len(documents.objects))
+        return len(documents.objects)
+
+    empty = Documents()
+    one = empty.saved(AccessObject(ObjectKind.GROUP, "a", {"name": "a"}, 0, 0))
+    assert [empty.once(count), one.once(count), one.once(count), empty.once(count)] == [0, 1, 1, 0]
+    assert made == [0, 1]
+    assert one.find(ObjectKind.GROUP, "a") is one.objects[0]
+    assert one.without(ObjectKind.GROUP, "a").find(ObjectKind.GROUP, "a") is None
+    assert one.find(ObjectKind.POLICY, "a") is None

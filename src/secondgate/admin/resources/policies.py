@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from secondgate.access.shapes import PolicyShape
@@ -12,9 +13,18 @@ from secondgate.model.api_token import Permission
 
 
 def _answer(documents: Documents, one: AccessObject) -> dict[str, Any]:
-    names = {one.id, str(one.document.get("name", ""))}
-    users = [other for other in documents.of(ObjectKind.APPLICATION) if names & set(map(_reference, _policies(other)))]
-    return {**base_answer(documents, one), "reusable": True, "app_count": len(users)}
+    users = documents.once(_users)
+    found = users.get(one.id, frozenset()) | users.get(str(one.document.get("name", "")), frozenset())
+    return {**base_answer(documents, one), "reusable": True, "app_count": len(found)}
+
+
+def _users(documents: Documents) -> Mapping[str, frozenset[str]]:
+    """Give the applications that refer to each reusable policy, by what they call it."""
+    users: dict[str, set[str]] = {}
+    for application in documents.of(ObjectKind.APPLICATION):
+        for reference in map(_reference, _policies(application)):
+            users.setdefault(reference, set()).add(application.id)
+    return {reference: frozenset(ids) for reference, ids in users.items()}
 
 
 def _policies(application: AccessObject) -> list[object]:
