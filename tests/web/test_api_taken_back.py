@@ -9,6 +9,8 @@ from typing import Any
 import cloudflare
 import pytest
 
+from secondgate.flows.api_tokens import create_api_token
+from secondgate.model.api_token import Permission
 from tests.web import api
 from tests.web.site import Site, open_site
 
@@ -88,6 +90,26 @@ async def test_the_duration_of_amr_matching_is_changed_in_either_spelling(site: 
     shown = await send(site, "patch", ORGANIZATION, {"mfa_config": change})
     assert amr_s(site) == 3 * 3600
     assert shown["mfa_config"] == {**MFA, ON: True, LONG: "3h", SHORT: "3h"}
+
+
+@pytest.mark.case(74)
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        ('{"mfa_config": null, "mfa_config": {"allowed_authenticators": ["totp"]}}', "/mfa_config"),
+        ('{"mfa_config": {"session_duration": "1h", "session_duration": "2h"}}', "/session_duration"),
+        ('{"session_duration": NaN}', "/body"),
+        ('{"session_duration": -Infinity}', "/body"),
+    ],
+)
+async def test_json_that_others_might_read_otherwise_is_refused(site: Site, text: str, pointer: str) -> None:
+    _, secret = await create_api_token(site.services, name="raw", permissions=tuple(Permission), actor="test")
+    before = site.current()
+    target = f"/client/v4/accounts/{site.settings.account_id}{ORGANIZATION}"
+    fields = [("Authorization", f"Bearer {secret.reveal()}"), ("Content-Type", "application/json")]
+    answer = await site.send("admin", "PUT", target, fields, text.encode())
+    assert (answer.status, answer.json["errors"][0]["source"]["pointer"]) == (400, pointer)
+    assert site.current() is before
 
 
 @pytest.mark.parametrize(

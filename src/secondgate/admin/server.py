@@ -7,6 +7,7 @@ before anything of the request but its headers is read.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 
@@ -166,7 +167,8 @@ def _address(request: web.Request) -> str:
 
 async def _body(request: web.Request) -> Mapping[str, object]:
     try:
-        body = json.loads(await request.read() or b"{}")
+        text = await request.read() or b"{}"
+        body = json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
     except web.HTTPRequestEntityTooLarge:
         raise Malformed("body", f"must have at most {MAX_BODY_BYTES} bytes") from None
     except (ValueError, RecursionError):
@@ -174,6 +176,20 @@ async def _body(request: web.Request) -> Mapping[str, object]:
     if not isinstance(body, dict):
         raise Malformed("body", "must be a JSON object")
     return body
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of which every key stands once (RFC 8259, section 4): others might read the other one of two."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise Malformed(twice, "stands twice in one object")
+    return made
+
+
+def _no_number(text: str) -> object:
+    """Refuse what Python reads and is no JSON (RFC 8259, section 6): NaN and Infinity."""
+    raise ValueError(text)
 
 
 def answer_of(call: Call, asked: ApiRequest, result: object) -> web.Response:
