@@ -38,6 +38,7 @@ from secondgate.model.organization import FirstEnrollment, Method
 from secondgate.model.policy import PolicyAction
 
 DEFAULT_AMR_DURATION = "24h"
+MAX_PRECEDENCE = 2**31 - 1
 _NOT_YET_SETTINGS = frozenset(("recovery_codes", "user_verification"))
 
 
@@ -152,7 +153,7 @@ class PolicyShape(CriteriaShape):
     id: Id | None = None
     name: Name
     decision: PolicyAction
-    precedence: Count | None = Field(default=None, ge=0)
+    precedence: Count | None = Field(default=None, ge=0, le=MAX_PRECEDENCE)
     session_duration: LastingDuration | None = None
     mfa_config: MfaOverrideShape | None = None
     purpose_justification_required: Annotated[
@@ -168,7 +169,7 @@ class PolicyReferenceShape(Shape):
     """A reusable policy in an application: its name or id alone, or with the precedence that it has there."""
 
     id: Reference
-    precedence: Count | None = Field(default=None, ge=0)
+    precedence: Count | None = Field(default=None, ge=0, le=MAX_PRECEDENCE)
 
     @model_validator(mode="before")
     @classmethod

@@ -188,7 +188,7 @@ def test_a_flag_is_true_or_false_and_nothing_like_it(value: object) -> None:
         ApplicationShape.model_validate({"name": "A", "app_launcher_visible": value})
 
 
-@pytest.mark.parametrize("value", [True, "1", 1.5, -1])
+@pytest.mark.parametrize("value", [True, "1", 1.5, -1, 2**31, 10**4299])
 def test_a_precedence_is_a_whole_number(value: object) -> None:
     with pytest.raises(ValidationError):
         PolicyShape.model_validate({"name": "P", "decision": "allow", "precedence": value})
