@@ -108,7 +108,6 @@ class OrganizationShape(Shape):
         (
             "auth_domain",
             "login_design",
-            "deny_unmatched_requests",
             "deny_unmatched_requests_exempted_zone_names",
             "custom_pages",
             "allow_authenticate_via_warp",
@@ -122,6 +121,9 @@ class OrganizationShape(Shape):
     name: Name = "Secondgate"
     session_duration: LastingDuration | None = None
     auto_redirect_to_identity: Flag = False
+    deny_unmatched_requests: Annotated[
+        Literal[True], only(value=True, reason="what no application has is refused, always")
+    ] = True
     mfa_config: MfaConfigShape | None = None
     mfa_required_for_all_apps: Flag = False
     secondgate: OrganizationCheckShape | None = None

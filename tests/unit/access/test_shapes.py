@@ -17,6 +17,7 @@ from secondgate.access.shapes import (
     ListShape,
     MfaConfigShape,
     MfaOverrideShape,
+    OrganizationShape,
     PolicyShape,
 )
 
@@ -199,3 +200,10 @@ def test_a_session_that_ends_at_once_is_refused(field: str) -> None:
     with pytest.raises(ValidationError) as caught:
         ApplicationShape.model_validate({"name": "A", field: "0m"})
     assert any("longer than 0m" in message for message in messages(caught.value))
+
+
+def test_requests_that_match_nothing_are_denied_whatever_is_said() -> None:
+    assert OrganizationShape.model_validate({"deny_unmatched_requests": True}).deny_unmatched_requests
+    with pytest.raises(ValidationError) as caught:
+        OrganizationShape.model_validate({"deny_unmatched_requests": False})
+    assert any("what no application has is refused, always" in message for message in messages(caught.value))

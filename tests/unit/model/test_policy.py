@@ -26,6 +26,7 @@ from secondgate.model.policy import (
     LoginMethod,
     OidcClaim,
     OneServiceToken,
+    Preflight,
     Rule,
     Visitor,
     is_match,
@@ -147,6 +148,11 @@ def test_rules_of_machines_look_at_the_token_that_was_proved() -> None:
         assert not is_rule_match(rule, Visitor(HERE, ANN, presents_service_token=True), {})
     assert not is_rule_match(OneServiceToken("ci"), MACHINE, {})
     assert not is_rule_match(Email("ann@example.com"), MACHINE, {})
+
+
+def test_a_preflight_is_what_the_request_says_it_is() -> None:
+    assert is_rule_match(Preflight(), Visitor(HERE, is_preflight=True), {})
+    assert not is_rule_match(Preflight(), Visitor(HERE, ANN), {})
 
 
 def test_an_external_evaluation_matches_where_it_said_yes() -> None:

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondgate.errors import Malformed
-from secondgate.protocol.duration import MAX_DURATION_S, format_duration, parse_duration, parse_token_duration
+from secondgate.protocol.duration import (
+    MAX_DURATION_S,
+    format_duration,
+    format_token_duration,
+    parse_duration,
+    parse_token_duration,
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +97,8 @@ def test_a_service_token_is_valid_for_hours_or_for_ever(text: str, duration_s: i
 def test_any_other_duration_of_a_service_token_is_refused(text: object) -> None:
     with pytest.raises(Malformed, match="duration: must be hours"):
         parse_token_duration(text, field="duration")
+
+
+@pytest.mark.parametrize("text", ["1h", "8760h", "87600h", "forever"])
+def test_how_long_a_token_is_valid_is_written_as_it_is_read(text: str) -> None:
+    assert format_token_duration(parse_token_duration(text, field="duration")) == text

@@ -22,6 +22,8 @@ from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import metadata
 
 _ADVISORY_LOCK = 0x5EC0_9D6A_7E00_0001
+WAIT_S = 60.0
+"""For others that migrate first."""
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -38,7 +40,7 @@ async def migrate(database_url: str) -> Migrated:
 
     Raises Unavailable, StartRefused (the database is newer than this program), InvalidConfiguration.
     """
-    database = Database(database_url)
+    database = Database(database_url, wait_s=WAIT_S)
     try:
         return await migrate_database(database)
     finally:
@@ -46,7 +48,14 @@ async def migrate(database_url: str) -> Migrated:
 
 
 async def migrate_database(database: Database) -> Migrated:
-    """Bring an open database to the newest shape; raises as `migrate` does."""
+    """Bring an open database to the newest shape; raises as `migrate` does.
+
+    One that has it already is only read: whoever starts beside others that are at work waits for none of them.
+    """
+    head = ScriptDirectory(str(_SCRIPTS), version_locations=[str(_SCRIPTS / "versions")]).get_current_head() or ""
+    async with database.reading() as connection:
+        if await connection.run_sync(_revision) == head:
+            return Migrated(head, head)
     async with database.writing() as connection:
         if not database.is_sqlite:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
@@ -59,9 +68,13 @@ async def migrate_database(database: Database) -> Migrated:
             ) from error
 
 
+def _revision(connection: Connection) -> str:
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
 def _upgrade(connection: Connection) -> Migrated:
     scripts = ScriptDirectory(str(_SCRIPTS), version_locations=[str(_SCRIPTS / "versions")])
-    before = MigrationContext.configure(connection).get_current_revision() or ""
+    before = _revision(connection)
     after = scripts.get_current_head() or ""
 
     def steps(revision: tuple[str, ...] | str, _context: MigrationContext) -> list[RevisionStep]:
