@@ -8,7 +8,7 @@ import pytest
 
 from secondgate.administration.managed import ManagedAccess
 from secondgate.errors import Unavailable
-from secondgate.flows.policy_tests import MAX_S
+from secondgate.flows.policy_tests import MAX_S, TESTS_AT_ONCE
 from secondgate.model.organization import Method
 from tests.web import api
 from tests.web.browser import Person
@@ -215,3 +215,14 @@ async def test_another_replica_learns_of_a_revocation_when_it_reads_again(site: 
         assert other().by_id[menu].revocation == site.current().by_id[menu].revocation == count
     assert other().rulebook.organization.mfa.allowed_authenticators[0] is Method.TOTP
     assert not await other.refresh()
+
+
+async def test_tests_that_look_at_everybody_are_begun_so_many_a_minute(site: Site) -> None:
+    access, account = await access_of(site), site.settings.account_id
+    create = access.applications.policy_tests.create
+    count, window_s = TESTS_AT_ONCE
+    for _ in range(count):
+        await api.run(create, account_id=account, policies=[ANN_ONLY])
+    await api.refused(create, account_id=account, policies=[ANN_ONLY], with_status=429)
+    site.clock.advance(window_s)
+    assert (await api.run(create, account_id=account, policies=[ANN_ONLY])).status == "success"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from secondgate.errors import Unavailable
+from secondgate.errors import TooManyAttempts, Unavailable
 from secondgate.flows.explanation import NO_ADDRESS, load_identity
 from secondgate.flows.services import Services
 from secondgate.model.access import Access
@@ -24,6 +24,7 @@ log = structlog.get_logger("secondgate.flows")
 
 KEPT_S = 3600
 MAX_S = 600
+TESTS_AT_ONCE = (30, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,13 @@ class PolicyTest:
 
 
 async def begin_policy_test(services: Services, access: Access, application: Application) -> PolicyTest:
-    """Begin to judge everybody by an application's policies, and give the test. Raises Unavailable."""
+    """Begin to judge everybody by an application's policies, and give the test.
+
+    Raises Unavailable, TooManyAttempts: each test looks at everybody, beside what the gate answers.
+    """
+    count, window_s = TESTS_AT_ONCE
+    if await services.live.increment(Kind.COUNTER, "policy-tests", ttl_s=window_s) > count:
+        raise TooManyAttempts(window_s, "too many policy tests were begun")
     test = PolicyTest(services.new_id(), services.now())
     await _save(services, test)
     services.spawn(_judge_everybody(services, test, access, application))
