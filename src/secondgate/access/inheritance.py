@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+from secondgate.access.login_design import compile_login_design
 from secondgate.access.shapes import ApplicationShape, MfaOverrideShape, OrganizationCheckShape, OrganizationShape
 from secondgate.model.application import MfaCheck
 from secondgate.model.organization import MfaConfig, MfaOverride, Organization
@@ -56,6 +57,7 @@ def compile_organization(shape: OrganizationShape, *, required_aaguids: frozense
         mfa_floor=shape.mfa_floor,
         first_enrollment=own.first_enrollment,
         first_enrollment_networks=tuple(map(ip_network, own.first_enrollment_networks)),
+        login_design=compile_login_design(shape.login_design),
     )
 
 

@@ -12,6 +12,7 @@ from secondgate.access.application_policies import PlacedPolicy, placed_policies
 from secondgate.access.destination import parse_destination
 from secondgate.access.fields import parse_aaguid, parse_email_domain, parse_network
 from secondgate.access.finding import Finding, names_in
+from secondgate.access.login_design import find_login_design_problems
 from secondgate.access.mfa_problems import find_mfa_problems
 from secondgate.access.provider_problems import find_provider_problems
 from secondgate.access.references import Named, References
@@ -90,6 +91,7 @@ class _Search:
             yield from self._criteria_problems(shapes.administrators, f"{at}.administrators")
         yield from find_provider_problems(shapes.identity_providers, at=f"{at}.identity_providers")
         yield from find_mfa_problems(shapes, at=at)
+        yield from find_login_design_problems(shapes.organization.login_design, at=f"{at}.organization.login_design")
         yield from self._model_problems()
 
     def _model_problems(self) -> Iterator[Finding]:

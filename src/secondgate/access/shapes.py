@@ -31,6 +31,7 @@ from secondgate.access.fields import (
     later,
     only,
 )
+from secondgate.access.login_design import LoginDesignShape
 from secondgate.access.rules import CriteriaShape
 from secondgate.model.application import MfaCheck
 from secondgate.model.openid import AssertionAudience, ClientAuthentication, Prompt
@@ -107,7 +108,6 @@ class OrganizationShape(Shape):
     NOT_YET: ClassVar[frozenset[str]] = frozenset(
         (
             "auth_domain",
-            "login_design",
             "deny_unmatched_requests_exempted_zone_names",
             "custom_pages",
             "allow_authenticate_via_warp",
@@ -126,6 +126,7 @@ class OrganizationShape(Shape):
     ] = True
     mfa_config: MfaConfigShape | None = None
     mfa_required_for_all_apps: Flag = False
+    login_design: LoginDesignShape | None = None
     secondgate: OrganizationCheckShape | None = None
 
     @property

@@ -13,6 +13,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar
 
+from secondgate.model.login_design import PLAIN_DESIGN, LoginDesign
+
 T = TypeVar("T")
 
 
@@ -89,6 +91,7 @@ class Organization:
     mfa_floor: bool = False
     first_enrollment: FirstEnrollment = FirstEnrollment.OPEN
     first_enrollment_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    login_design: LoginDesign = PLAIN_DESIGN
 
     def is_first_enrollment_open_at(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether a login is enough there to enrol a first authenticator."""

@@ -14,8 +14,9 @@ from types import MappingProxyType
 
 STATIC_PATH = "/static/"
 
+CSS = "text/css; charset=utf-8"
 _CONTENT_TYPES = {
-    "css": "text/css; charset=utf-8",
+    "css": CSS,
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
@@ -29,12 +30,15 @@ def _load() -> dict[str, tuple[str, bytes]]:
     }
 
 
+def version_of(content: bytes) -> str:
+    """Give what a URL's query names a content by: 12 characters of its hash."""
+    return urlsafe_b64encode(sha256(content).digest())[:12].decode()
+
+
 STATIC_FILES: Mapping[str, tuple[str, bytes]] = MappingProxyType(_load())
 """Content type and content of each file, by its name under `STATIC_PATH`."""
 
-_VERSIONS = {
-    name: urlsafe_b64encode(sha256(content).digest())[:12].decode() for name, (_, content) in STATIC_FILES.items()
-}
+_VERSIONS = {name: version_of(content) for name, (_, content) in STATIC_FILES.items()}
 
 
 def static_url(name: str, origin: str = "") -> str:

@@ -22,6 +22,7 @@ from secondgate.model.application import Application
 from secondgate.model.audit import Actor, ActorKind
 from secondgate.model.person import Identity
 from secondgate.model.session import Login
+from secondgate.portal.design import style_url
 from secondgate.portal.pages import Frame, Page, render
 from secondgate.protocol.cookie import clear_cookie, host_cookie_name, parse_cookie, set_cookie
 from secondgate.protocol.forwarded import parse_host
@@ -80,11 +81,17 @@ class Context:
 
     def frame(self, request: LoginRequest | None = None) -> Frame:
         """Give what every page of this request has."""
+        organization = self.services.access().rulebook.organization
+        design = organization.login_design
         return Frame(
-            organization=self.services.access().rulebook.organization.name,
+            organization=organization.name,
             email=self.login.identity.email if self.login else "",
             csrf_token=self.csrf_token,
             request=request.token if request else "",
+            header_text=design.header_text,
+            footer_text=design.footer_text,
+            logo=design.logo,
+            style_url=style_url(design),
         )
 
     async def named(self) -> Identity | None:

@@ -30,7 +30,8 @@ _OWN_IMAGES = ("/", "data:image/")
 class Frame:
     """What a handler knows before it knows which page comes: the same for every page of one request.
 
-    `email` is of the person logged in, if any: with it the header offers to log out.
+    `email` is of the person logged in, if any: with it the header offers to log out. What follows `static_origin` is
+    the organization's login design, which pages of logging in alone show; `style_url` is of its colours.
     """
 
     organization: str
@@ -38,6 +39,10 @@ class Frame:
     csrf_token: str = ""
     request: str = ""
     static_origin: str = ""
+    header_text: str = ""
+    footer_text: str = ""
+    logo: str = ""
+    style_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,7 @@ class Page:
     template: ClassVar[str]
     heading: ClassVar[str]
     section: ClassVar[str] = ""
+    is_of_login: ClassVar[bool] = False
 
     frame: Frame
     purpose: str = ""
@@ -76,6 +82,7 @@ class LoginPage(Page):
     """
 
     template: ClassVar[str] = "login.html"
+    is_of_login: ClassVar[bool] = True
 
     application: str = ""
     pin_action: str = ""
@@ -94,6 +101,7 @@ class PinPage(Page):
 
     template: ClassVar[str] = "pin.html"
     heading: ClassVar[str] = "Check your e-mail"
+    is_of_login: ClassVar[bool] = True
 
     sent_to: str
     action: str
@@ -118,6 +126,7 @@ class ChallengePage(Page):
     """
 
     template: ClassVar[str] = "challenge.html"
+    is_of_login: ClassVar[bool] = True
 
     method: Method
     others: tuple[MethodLink, ...] = ()

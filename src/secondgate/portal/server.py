@@ -34,18 +34,20 @@ from secondgate.portal import (
     sign_in,
 )
 from secondgate.portal.application_host import message_page
-from secondgate.portal.assets import STATIC_FILES, STATIC_PATH
+from secondgate.portal.assets import CSS, STATIC_FILES, STATIC_PATH
 from secondgate.portal.context import (
     CONTEXT,
     MAX_BODY_BYTES,
     PORTAL,
     Context,
     Portal,
+    context_of,
     page,
     read_context,
     request_host,
     see_other,
 )
+from secondgate.portal.design import DESIGN_PATH, style_sheet, style_url
 from secondgate.portal.journey import PASS, path
 from secondgate.portal.pages import Choice, MessageKind, MessagePage
 from secondgate.portal.words import status_of, words_for
@@ -105,6 +107,7 @@ def make_portal(portal: Portal) -> web.Application:
             web.get("/logout/callback", provider_logout.show_return, allow_head=False),
             web.get("/.well-known/jwks.json", application_host.give_jwks),
             web.get("/static/{name}", _give_static),
+            web.get(DESIGN_PATH, _give_design),
             web.get("/.secondgate/login", application_host.begin_login, allow_head=False),
             web.get("/.secondgate/callback", application_host.complete_login, allow_head=False),
             web.get("/.secondgate/logout", application_host.begin_logout, allow_head=False),
@@ -124,6 +127,19 @@ async def _give_static(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise web.HTTPNotFound
     content_type, content = found
+    return _forever(content_type, content)
+
+
+async def _give_design(request: web.Request) -> web.StreamResponse:
+    """GET /design.css: the colours of the login design, as long as the URL's query names them."""
+    design = context_of(request).services.access().rulebook.organization.login_design
+    content = style_sheet(design)
+    if not content or request.path_qs != style_url(design):
+        raise web.HTTPNotFound
+    return _forever(CSS, content)
+
+
+def _forever(content_type: str, content: bytes) -> web.Response:
     headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"}
     return web.Response(body=content, headers=headers)
 
