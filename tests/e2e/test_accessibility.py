@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Route
 
+from secondgate.model.login_design import LoginDesign
 from secondgate.portal.assets import STATIC_FILES
+from secondgate.portal.design import DESIGN_PATH, style_sheet, style_url
 from secondgate.portal.pages import Page, render
 from tests.unit.portal.page_samples import samples
 
 PLACE = "http://mfa.localhost:9/page"
+DESIGN = LoginDesign("#003366", "#ffffff", header_text="Of the works in Lund", footer_text="Help: 046-100", logo="")
+
+
+def designed(plain: Page) -> Page:
+    """Give a page in the organization's own colours, with its own words."""
+    frame = replace(
+        plain.frame,
+        header_text=DESIGN.header_text,
+        footer_text=DESIGN.footer_text,
+        style_url=style_url(DESIGN),
+    )
+    return replace(plain, frame=frame)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -25,6 +40,8 @@ def test_no_page_has_a_barrier(chromium: Browser, scheme: Literal["light", "dark
             return
         path = route.request.url.partition("?")[0]
         content_type, body = STATIC_FILES.get(path.rpartition("/")[2], ("text/plain", b""))
+        if path.endswith(DESIGN_PATH):
+            content_type, body = "text/css", style_sheet(DESIGN)
         if path == PLACE:
             content_type, body = "text/html; charset=utf-8", render(shown[-1]).encode()
         route.fulfill(content_type=content_type, body=body)
@@ -33,7 +50,7 @@ def test_no_page_has_a_barrier(chromium: Browser, scheme: Literal["light", "dark
     page = context.new_page()
     page.route("**/*", serve)
     found = []
-    for name, sample in samples().items():
+    for name, sample in {**samples(), "designed": designed(samples()["login-both"])}.items():
         shown.append(sample)
         page.goto(PLACE)
         violations = Axe().run(page).response["violations"]
