@@ -18,6 +18,8 @@ CLIENT_SECRET_HEADER = "CF-Access-Client-Secret"  # noqa: S105 - a header's name
 CLIENT_ID_BYTES = 16
 CLIENT_SECRET_BYTES = 32
 _CLIENT_ID = re.compile(r"[0-9a-f]{32}\.access")
+_MAY_BE_OURS = re.compile(r"cf[^a-z0-9]access", re.IGNORECASE)
+"""What the two names and all their twins begin with: most requests have none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ def parse_service_token(headers: HeaderMap) -> PresentedServiceToken | None:
 
     Raises Malformed, AMBIGUOUS_HEADER, for a second one, a twin (`CF_Access_Client_Id`) and control characters.
     """
+    if not any(_MAY_BE_OURS.match(name) for name, _ in headers):
+        return None
     client_id = single_header(headers, CLIENT_ID_HEADER)
     secret = single_header(headers, CLIENT_SECRET_HEADER)
     if client_id is None and secret is None:
