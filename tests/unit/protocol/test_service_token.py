@@ -30,6 +30,7 @@ def test_both_fields_are_read_in_any_spelling() -> None:
 
 
 def test_who_sends_neither_presents_nothing_and_a_half_is_presented() -> None:
+    assert parse_service_token([("Host", "x"), ("Accept", ID)]) is None
     assert parse_service_token([("Host", "x"), ("CF-Access-Client", ID), ("CF-Access-Jwt-Assertion", "j")]) is None
     assert parse_service_token([("CF-Access-Client-Id", ID)]) == PresentedServiceToken(ID, Secret(""))
     assert parse_service_token([("CF-Access-Client-Secret", SECRET)]) == PresentedServiceToken("", Secret(SECRET))
