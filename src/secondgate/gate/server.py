@@ -140,7 +140,6 @@ def _log_machine(gate: Gate, dialect: Dialect, arrival: Arrival, original: Origi
 
 
 def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Question:
-    names = {name.lower() for name, _ in arrival.headers}
     return Question(
         original=original,
         token=parse_cookie(arrival.cookie, application_cookie_name(secure=gate.secure)),
@@ -148,8 +147,13 @@ def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Questi
         presented_identity=arrival.identity(),
         jwts=arrival.jwts(),
         service_token=parse_service_token(arrival.headers),
-        is_preflight=original.method == "OPTIONS" and {"origin", "access-control-request-method"} <= names,
+        is_preflight=original.method == "OPTIONS" and _has_preflight_headers(arrival),
     )
+
+
+def _has_preflight_headers(arrival: Arrival) -> bool:
+    names = {name.lower() for name, _ in arrival.headers}
+    return {"origin", "access-control-request-method"} <= names
 
 
 def _identity(gate: Gate, verdict: Verdict) -> dict[str, str]:
