@@ -19,6 +19,8 @@ Json = Mapping[str, Any]
 """A JSON Schema (draft 2020-12), or a JSON object."""
 
 ANY_OBJECT: Json = {"type": "object"}
+DELETED: Json = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+"""The result of a deletion: which object it was."""
 
 
 DEFAULT_PER_PAGE, MAX_PER_PAGE = 25, 1000

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from secondgate.access.fields import Shape
-from secondgate.admin.calls import ApiRequest, Call, Json, Listed, not_found, timestamp
+from secondgate.admin.calls import DELETED, ApiRequest, Call, Json, Listed, not_found, timestamp
 from secondgate.admin.schemas import request_schema, result_schema
 from secondgate.administration.documents import Documents
 from secondgate.administration.managed import Change
@@ -80,7 +80,6 @@ class Resource:
         one = f"{self.path}/{{{self.id_parameter}}}"
         result = result_schema(self.shape, self.extra)
         reading, writing = self.reading, self.writing
-        deleted: Json = {"type": "object", "properties": {"id": {"type": "string"}}}
         made_of, partly = request_schema(self.shape), request_schema(self.shape, is_partial=True)
         call = partial(Call, tag=self.nouns)
         return (
@@ -127,7 +126,7 @@ class Resource:
                 summary=f"Delete a {self.noun}",
                 handler=self.delete,
                 permission=writing,
-                result=deleted,
+                result=DELETED,
             ),
         )
 

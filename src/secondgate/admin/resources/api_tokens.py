@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from secondgate.admin.bodies import parse_body
-from secondgate.admin.calls import ApiRequest, Call, Json, Listed, not_found
+from secondgate.admin.calls import DELETED, ApiRequest, Call, Json, Listed, not_found
 from secondgate.admin.permission_groups import ACCOUNT_SCOPE, CATEGORY, GROUP_IDS
 from secondgate.admin.schemas import request_schema, result_schema
 from secondgate.admin.token_shapes import (
@@ -229,7 +229,7 @@ CALLS = (
         handler=delete,
         tag=_TAG,
         permission=Permission.API_TOKENS_WRITE,
-        result={"type": "object", "properties": {"id": {"type": "string"}}},
+        result=DELETED,
     ),
     Call(
         method="PUT",

@@ -11,7 +11,7 @@ from dataclasses import replace as replace_field
 from typing import Any
 
 from secondgate.access.shapes import PolicyShape
-from secondgate.admin.calls import ApiRequest, Call, Listed, not_found
+from secondgate.admin.calls import DELETED, ApiRequest, Call, Listed, not_found
 from secondgate.admin.objects import created, replaced
 from secondgate.admin.resources.applications import APPLICATIONS, POLICY_RESULT, policy_answer
 from secondgate.admin.schemas import request_schema
@@ -168,6 +168,6 @@ CALLS = (
         handler=delete,
         tag="applications",
         permission=_WRITING,
-        result={"type": "object", "properties": {"id": {"type": "string"}}},
+        result=DELETED,
     ),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from secondgate.admin.calls import ApiRequest, Call, Json, Listed, not_found, timestamp
+from secondgate.admin.calls import DELETED, ApiRequest, Call, Json, Listed, not_found, timestamp
 from secondgate.admin.resources import users
 from secondgate.errors import Conflict, Reason
 from secondgate.flows.sessions import delete_authenticators
@@ -83,6 +83,6 @@ CALLS = (
         tag=users.TAG,
         permission=Permission.USERS_WRITE,
         or_permission=Permission.MFA_RESET,
-        result={"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+        result=DELETED,
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from secondgate.access.fields import Duration, Shape
 from secondgate.admin.bodies import parse_body
-from secondgate.admin.calls import ApiRequest, Call, Json, Listed, not_found, timestamp
+from secondgate.admin.calls import DELETED, ApiRequest, Call, Json, Listed, not_found, timestamp
 from secondgate.admin.resources import users
 from secondgate.admin.schemas import request_schema
 from secondgate.flows.passes import DEFAULT_TTL, create_pass, parse_pass_ttl, revoke_pass
@@ -113,6 +113,6 @@ CALLS = (
         tag=users.TAG,
         permission=Permission.USERS_WRITE,
         or_permission=Permission.MFA_RESET,
-        result={"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+        result=DELETED,
     ),
 )

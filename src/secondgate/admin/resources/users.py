@@ -11,7 +11,7 @@ from typing import Any
 
 from secondgate.access.fields import EmailAddress, Flag, Shape, Text
 from secondgate.admin.bodies import parse_body
-from secondgate.admin.calls import ApiRequest, Call, Json, Listed, not_found, timestamp
+from secondgate.admin.calls import DELETED, ApiRequest, Call, Json, Listed, not_found, timestamp
 from secondgate.admin.objects import created
 from secondgate.admin.schemas import TIMES, request_schema
 from secondgate.errors import Malformed
@@ -218,6 +218,6 @@ CALLS = (
         handler=delete,
         tag=TAG,
         permission=Permission.USERS_WRITE,
-        result={"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+        result=DELETED,
     ),
 )
