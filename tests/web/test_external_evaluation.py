@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from secondgate.flows.external_evaluation import load_evaluations
+from secondgate.flows.login_request import LoginRequest
+from secondgate.model.person import Identity
+from secondgate.model.session import Login
 from tests.fakes.evaluator import Evaluator, open_evaluator
 from tests.web.browser import Person
 from tests.web.conftest import StartSite
@@ -151,3 +155,26 @@ async def test_a_person_who_asks_again_and_again_is_slowed(start_site: StartSite
     assert statuses[0] == 403
     assert statuses[-1] == 429
     assert len(evaluator.asked) == 60
+
+
+@pytest.mark.parametrize("anew", [{"identity_provider_id": "other"}, {"at": 1}])
+async def test_what_was_said_of_a_login_does_not_speak_for_the_next_one(
+    start_site: StartSite, evaluator: Evaluator, anew: dict[str, Any]
+) -> None:
+    """Somebody who logs in anew in the midst of a login request may be judged by what is other now."""
+    services = (await start(start_site, evaluator)).services
+    now = services.now()
+    (application_id,) = (one for one, rules in services.access().evaluations.items() if rules)
+    request = LoginRequest("token", "request-1", application_id, "judged.example.com", "/page", "nonce", now)
+
+    def login(*, identity_provider_id: str = "first", at: int = 0) -> Login:
+        identity = Identity(EMAIL, identity_provider_id=identity_provider_id)
+        return Login("login-1", "person-1", "device-1", identity, now + at, now + 3600)
+
+    first = await load_evaluations(services, login(), request)
+    assert await load_evaluations(services, login(), request) == first
+    assert len(evaluator.asked) == 1
+    evaluator.says = lambda _: False
+    second = await load_evaluations(services, login(**anew), request)
+    assert len(evaluator.asked) == 2
+    assert [one.said_yes for one in (*first, *second)] == [True, False]
