@@ -11,6 +11,7 @@ only. Every method raises Unavailable when the store cannot answer. Times are Un
 from __future__ import annotations
 
 from secondgate.store.ports.administration import AccessObjects, ApiTokens, Audit, ServiceTokens, SigningKeys
+from secondgate.store.ports.changes import Change, ChangeKind, ChangeListener, Changes
 from secondgate.store.ports.durable import DurableStore
 from secondgate.store.ports.live import Kind, LiveRecord, LiveStore
 from secondgate.store.ports.outside import Mailer, Outgoing, OutgoingAnswer, Sealer
@@ -31,6 +32,10 @@ __all__ = [
     "Attempts",
     "Audit",
     "Authenticators",
+    "Change",
+    "ChangeKind",
+    "ChangeListener",
+    "Changes",
     "DurableStore",
     "Kind",
     "LiveRecord",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -45,6 +46,10 @@ class LiveStore(Protocol):
 
     async def load(self, kind: Kind, key: str) -> bytes | None:
         """Read a record that has not expired."""
+        ...
+
+    async def missing(self, kind: Kind, keys: Sequence[str]) -> frozenset[str]:
+        """Give those of the keys, each named once, of which there is no record; one question where none is missing."""
         ...
 
     async def claim(self, kind: Kind, key: str) -> bytes | None:
