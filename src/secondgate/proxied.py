@@ -5,6 +5,7 @@ Only a trusted proxy (by address, and by the shared secret where one is set) is 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -72,7 +73,7 @@ def read_arrival(request: web.Request, trust: ProxyTrust) -> Arrival:
         (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
         for name, value in request.raw_headers
     ]
-    peer = _peer(request)
+    peer = _peer(request.transport)
     refusal = _refusal(headers, peer, trust)
     client = peer or _UNIX_PEER
     if refusal is None:
@@ -82,9 +83,17 @@ def read_arrival(request: web.Request, trust: ProxyTrust) -> Arrival:
     return Arrival(headers, client, refusal, cookie, trust)
 
 
-def _peer(request: web.Request) -> Address | None:
+def believed_peer(transport: asyncio.BaseTransport, trust: ProxyTrust) -> Address | None:
+    """Give the address of a peer that may speak for others, whatever it has to send besides; None for all others."""
+    peer = _peer(transport)
+    if peer is None:
+        return _UNIX_PEER
+    return peer if any(peer in network for network in trust.networks) else None
+
+
+def _peer(transport: asyncio.BaseTransport | None) -> Address | None:
     """Give the peer's address; None on a Unix socket, which the file's permissions guard."""
-    peername = request.transport.get_extra_info("peername") if request.transport else None
+    peername = transport.get_extra_info("peername") if transport else None
     if not isinstance(peername, tuple):
         return None
     address = ip_address(str(peername[0]).partition("%")[0])

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from secondgate.flows.known_tokens import KnownTokens, SingleFlight
 from secondgate.flows.machines import KnownServiceTokens, MachineAssertions
 from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
@@ -18,7 +19,7 @@ from secondgate.protocol.jwt import KeyRing
 from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.webauthn import RelyingParty
-from secondgate.store.ports import AttemptLimits, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
+from secondgate.store.ports import AttemptLimits, Changes, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
 from secondgate.store.sessions import Sessions
 
 log = structlog.get_logger("secondgate.flows")
@@ -49,6 +50,7 @@ class Services:
     access: Callable[[], Access]
     durable: DurableStore
     live: LiveStore
+    changes: Changes
     sessions: Sessions
     sealer: Sealer
     mailer: Mailer | None
@@ -65,6 +67,8 @@ class Services:
     limits: AttemptLimits = field(default_factory=AttemptLimits)
     service_tokens: KnownServiceTokens = field(default_factory=KnownServiceTokens)
     machine_assertions: MachineAssertions = field(default_factory=MachineAssertions)
+    known_tokens: KnownTokens = field(default_factory=KnownTokens)
+    single_flight: SingleFlight = field(default_factory=SingleFlight)
 
     def now(self) -> int:
         """Give the time in whole Unix seconds."""

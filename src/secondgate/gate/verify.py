@@ -1,4 +1,7 @@
-"""One check, from what was asked to a decision. Reads at most one live session; writes audit, and whom tokens name."""
+"""One check, from what was asked to a decision. Reads at most one live session; writes audit, and whom tokens name.
+
+Of somebody who brings nothing that could prove who it is, nothing is read and nothing written: `verify_nobody`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,23 @@ from secondgate.errors import Reason
 from secondgate.flows.application_session import load_application_session
 from secondgate.flows.jwt_login import decide_by_jwt, identity_of_jwt
 from secondgate.flows.services import Services
+from secondgate.model.access import Access
 from secondgate.model.application import AmbiguousPathError, Application
 from secondgate.model.audit import Actor, ActorKind
-from secondgate.model.decision import Allow, Decision, Evidence, Refuse, SignIn, Stage, decide, lacks_claims
+from secondgate.model.decision import (
+    Allow,
+    Decision,
+    Evidence,
+    Refuse,
+    SignIn,
+    Stage,
+    allowed_until,
+    decide,
+    lacks_claims,
+)
 from secondgate.model.person import Identity
 from secondgate.model.policy import Address, PolicyAction, Visitor
-from secondgate.model.session import ApplicationSession
+from secondgate.model.session import ApplicationSession, Grant
 from secondgate.protocol.forwarded import OriginalRequest
 from secondgate.protocol.presented_jwt import PresentedJwt
 from secondgate.protocol.service_token import PresentedServiceToken
@@ -38,12 +52,18 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision, and what the application is told: who it is, where anybody is known, and the signed assertion."""
+    """The decision, and what the application is told: who it is, where anybody is known, and the signed assertion.
+
+    `session_id` and `lasts_until` (Unix seconds, exclusive) are set where nothing but the end of that session, that
+    time and a change of the settings makes another decision of the same question.
+    """
 
     decision: Decision
     application: Application | None = None
     identity: Identity | None = None
     assertion: str = ""
+    session_id: str = ""
+    lasts_until: float = 0.0
 
 
 async def verify(services: Services, question: Question) -> Verdict:
@@ -59,6 +79,21 @@ async def verify(services: Services, question: Question) -> Verdict:
             return verdict
 
 
+def verify_nobody(services: Services, question: Question, application: Application) -> Verdict:
+    """Decide a request by the settings alone: of nobody, or of a machine. Reads and writes nothing.
+
+    SignIn where somebody who is known may be let through.
+    """
+    visitor = _anonymous(services, question, now=services.now())
+    return _verify_nobody(services, application, visitor)
+
+
+def _verify_nobody(services: Services, application: Application, visitor: Visitor) -> Verdict:
+    rulebook, now = services.access().rulebook, services.now()
+    decision = decide(rulebook, application, visitor, Evidence(), stage=Stage.REQUEST, now=now)
+    return _of_nobody(services, decision, application, visitor)
+
+
 async def _decide(services: Services, question: Question) -> Verdict:
     access = services.access()
     try:
@@ -69,11 +104,12 @@ async def _decide(services: Services, question: Question) -> Verdict:
         return Verdict(Refuse(Reason.NO_APPLICATION))
     now = services.now()
     anonymous = _anonymous(services, question, now=now)
-    decision = decide(access.rulebook, application, anonymous, Evidence(), stage=Stage.REQUEST, now=now)
+    of_nobody = _verify_nobody(services, application, anonymous)
+    decision = of_nobody.decision
     if isinstance(decision, Allow):
-        return _of_nobody(services, decision, application, anonymous)
+        return of_nobody
     if question.token is None:
-        return await _verify_jwt(services, question, application, anonymous) or Verdict(decision, application)
+        return await _verify_jwt(services, question, application, anonymous) or of_nobody
     session = await load_application_session(services, token=question.token, host=question.original.host)
     if session is None:
         ended = Verdict(_unknown(anonymous, decision, Reason.SESSION_ENDED), application)
@@ -84,6 +120,13 @@ async def _decide(services: Services, question: Question) -> Verdict:
     if grant is None or grant.expires_at <= now:
         unknown = Verdict(_unknown(anonymous, decision, Reason.NO_SESSION), application)
         return await _verify_jwt(services, question, application, anonymous) or unknown
+    return _verify_grant(access, application, session, grant, anonymous, now=now)
+
+
+def _verify_grant(
+    access: Access, application: Application, session: ApplicationSession, grant: Grant, visitor: Visitor, *, now: int
+) -> Verdict:
+    """Decide by what was granted at the login, under today's policies."""
     asked = {one.rule for one in grant.evaluations}
     if not access.evaluations[application.id] <= asked or lacks_claims(session.identity, access.claims[application.id]):
         return Verdict(SignIn(Reason.NO_SESSION), application)  # a rule that was never asked about this person
@@ -91,12 +134,15 @@ async def _decide(services: Services, question: Question) -> Verdict:
     decision = decide(
         access.rulebook,
         application,
-        replace(anonymous, identity=session.identity, evaluations=said_yes),
+        replace(visitor, identity=session.identity, evaluations=said_yes),
         Evidence(grant.mfa, login_began_at=None),
         stage=Stage.REQUEST,
         now=now,
     )
-    return Verdict(decision, application, session.identity, grant.assertion)
+    if not isinstance(decision, Allow):
+        return Verdict(decision, application, session.identity, grant.assertion)
+    lasts_until = min(session.expires_at, grant.expires_at, allowed_until(application, decision))
+    return Verdict(decision, application, session.identity, grant.assertion, session.id, lasts_until)
 
 
 async def _verify_jwt(
@@ -130,10 +176,11 @@ def _unknown(visitor: Visitor, decision: Decision, reason: Reason) -> Decision:
     return decision if is_machine or visitor.presents_service_token else SignIn(reason)
 
 
-def _of_nobody(services: Services, decision: Allow, application: Application, visitor: Visitor) -> Verdict:
-    """Let through what no person's identity was looked at for; the application is told which machine it is."""
+def _of_nobody(services: Services, decision: Decision, application: Application, visitor: Visitor) -> Verdict:
+    """Give a decision for which no person's identity was looked at; the application is told which machine it is."""
     token = visitor.service_token
-    if token is None or decision.policy.action is not PolicyAction.SERVICE_AUTH:
+    is_machine = isinstance(decision, Allow) and decision.policy.action is PolicyAction.SERVICE_AUTH
+    if token is None or not is_machine:
         return Verdict(decision, application)
     assertion = services.machine_assertions.assertion(
         token, application, keys=services.keys, issuer=services.portal_origin, now=services.now()

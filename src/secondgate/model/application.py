@@ -99,17 +99,23 @@ class ApplicationIndex:
         """Give the applications that a host's requests can belong to, the most specific first."""
         return tuple(dict.fromkeys(entry.application for entry in self._entries(host)))
 
+    def of_every_path(self, host: str) -> Application | None:
+        """Give the application of a host where there is one for all its paths; None where a path can matter."""
+        entries = self._entries(host)
+        return entries[0].application if len(entries) == 1 and not entries[0].prefix else None
+
     def find(self, host: str, path: str) -> Application | None:
         """Find the application of a URL, or None.
 
         `host` is in lower case and without a port; `path` is the path as the client sent it, with no
         query. Raises AmbiguousPathError when the readings of the path belong to different applications.
         """
+        everywhere = self.of_every_path(host)
+        if everywhere is not None:
+            return everywhere
         entries = self._entries(host)
         if not entries:
             return None
-        if len(entries) == 1 and not entries[0].prefix:
-            return entries[0].application
         found: set[Application | None] = set()
         for reading in path_readings(path):
             folded = reading.lower()

@@ -8,6 +8,7 @@ request where the application says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -17,6 +18,7 @@ from secondgate.model.application import Application, MfaCheck
 from secondgate.model.organization import MfaRequirement, Organization, effective_mfa
 from secondgate.model.person import Identity
 from secondgate.model.policy import (
+    ADDRESS_RULES,
     ExternalEvaluation,
     Group,
     OidcClaim,
@@ -223,6 +225,26 @@ def _max_age_since_login_s(requirement: MfaRequirement, session: MfaSession) -> 
     ever load otherwise.
     """
     return (session.is_from_identity_provider and requirement.amr_max_age_s) or requirement.max_age_s
+
+
+def allowed_until(application: Application, allow: Allow) -> float:
+    """Give when the age of the MFA that a request was allowed by ends this: Unix seconds, exclusive, or infinity.
+
+    As long as nothing else changes, the same decision is made until then.
+    """
+    requirement, by = allow.requirement, allow.by
+    if application.mfa_check is not MfaCheck.EVERY_REQUEST or requirement is None or by is None:
+        return math.inf
+    return by.at + _max_age_since_login_s(requirement, by) if requirement.max_age_s > 0 else math.inf
+
+
+def looks_at_address(rulebook: Rulebook, application: Application) -> bool:
+    """Whether any rule of an application's policies looks at where a request comes from."""
+    return any(
+        isinstance(rule, ADDRESS_RULES)
+        for policy in application.policies
+        for rule in rules_in(policy.criteria, rulebook.groups)
+    )
 
 
 def _may_use_provider(application: Application, identity_provider_id: str) -> bool:

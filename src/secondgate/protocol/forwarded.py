@@ -78,7 +78,7 @@ def parse_host(text: str) -> str:
 
     Raises Malformed for user names, addresses in brackets, lists, blanks and everything else that is no DNS name.
     """
-    return _parse_host_and_port(text)[0]
+    return parse_authority(text)[0]
 
 
 def from_auth_request(headers: HeaderMap) -> OriginalRequest:
@@ -169,12 +169,13 @@ def _original_request(field: str, method: str, scheme: str, authority: str, targ
         raise Malformed(field, "must name its host in ASCII")
     if not target.startswith("/") or len(target) > MAX_URL_CHARS or _BLANK.search(target):
         raise Malformed(field, "must hold a path without blanks, of at most 16 KiB")
-    host, port = _parse_host_and_port(authority)
+    host, port = parse_authority(authority)
     path, _, query = target.partition("?")
     return OriginalRequest(method, known_scheme, host, path, query, port)
 
 
-def _parse_host_and_port(text: str) -> tuple[str, int | None]:
+def parse_authority(text: str) -> tuple[str, int | None]:
+    """Give a host as `parse_host` does, and its port if it names one. Raises Malformed."""
     match = _HOST_AND_PORT.fullmatch(text)
     if match is None:
         raise Malformed("host", "must be a host name, with or without a port")

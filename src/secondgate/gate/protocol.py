@@ -1,0 +1,86 @@
+"""The gate's connections: aiohttp's, with the fast path in front of its parser.
+
+What arrives is looked at only where it can be nothing but one whole request: nothing else is under way on the
+connection, and the parser holds no part of anything. All else goes through aiohttp unseen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
+
+from secondgate.gate.fast_path import Asked, FastPath
+from secondgate.model.policy import Address
+from secondgate.proxied import believed_peer
+
+FAST_PATH = web.AppKey("fast_path", FastPath)
+_END = b"\r\n\r\n"
+
+
+class GateConnection(RequestHandler):
+    """One connection of a proxy. `asked` is what the fast path made of the request that is under way."""
+
+    __slots__ = ("_fast_path", "_is_clear", "_peer", "asked")
+
+    def __init__(self, manager: web.Server, fast_path: FastPath, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
+        super().__init__(manager, **options)
+        self._fast_path = fast_path
+        self._peer: Address | None = None
+        self._is_clear = False
+        self.asked: Asked | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; who is no trusted proxy is never answered in front of the parser."""
+        super().connection_made(transport)
+        self._peer = believed_peer(transport, self._fast_path.gate.trust)
+        self._is_clear = self._peer is not None
+
+    def data_received(self, data: bytes) -> None:
+        """Answer at once what is known, or hand on what arrived."""
+        self.asked = None
+        if (
+            self._is_clear
+            and self._peer is not None
+            and self._waiter is not None
+            and not self._messages
+            and not (self._paused or self._close or self._force_close)
+            and self.transport is not None
+        ):
+            found = self._fast_path.find(data, self._peer)
+            if isinstance(found, bytes):
+                self.transport.write(found)
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                return
+            self.asked = found
+        super().data_received(data)
+        # Only behind the end of a head without a body does the parser hold nothing.
+        is_whole = bool(self._messages) and self._messages[-1][1] is EMPTY_PAYLOAD
+        self._is_clear = is_whole and not self._upgraded and data.endswith(_END)
+
+
+class GateServer(web.Server):
+    """aiohttp's server, with the gate's connections. `options` are those of a connection."""
+
+    def __init__(self, server: web.Server, fast_path: FastPath, options: dict[str, Any]) -> None:
+        super().__init__(server.request_handler, request_factory=server.request_factory, **options)
+        self._fast_path = fast_path
+
+    def __call__(self) -> GateConnection:
+        """Make what serves a new connection."""
+        return GateConnection(self, self._fast_path, loop=self._loop, **self._kwargs)
+
+
+class GateRunner(web.AppRunner):
+    """Runs the gate's listener."""
+
+    async def _make_server(self) -> web.Server:
+        return GateServer(await super()._make_server(), self.app[FAST_PATH], self._kwargs)
+
+
+def asked_of(request: web.Request) -> Asked | None:
+    """Give what the fast path made of a request."""
+    return request.protocol.asked if isinstance(request.protocol, GateConnection) else None
