@@ -17,6 +17,7 @@ are not its workers are reaped too.
 
 from __future__ import annotations
 
+import fcntl
 import math
 import mmap
 import os
@@ -277,15 +278,20 @@ def _receive_signals() -> int:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
+    """Make a folder for as long as we run. Raises StartRefused."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="secondgate-"))
     except OSError as error:
         reason = error.strerror or error
         raise StartRefused(f"Workers need a folder for temporary files: {reason}; set TMPDIR to one.") from error
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        # While it is locked systemd-tmpfiles does not clean it up, however old it is: tmpfiles.d(5), "Age".
+        fcntl.flock(held, fcntl.LOCK_SH)
         metrics_folder(folder).mkdir()
         yield folder
     finally:
+        os.close(held)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -69,7 +69,7 @@ def _process_problems(settings: Settings) -> Iterator[Finding]:
     if settings.workers > 1 and not settings.storage.redis.reveal():
         yield Finding(
             "workers",
-            f"{settings.workers} workers need storage.redis, where they share their sessions; set it, or workers: 1",
+            "more than 1 needs storage.redis, where workers share sessions; set it, or workers: 1",
             ("storage", "storage.redis"),
         )
     taken: dict[str, str] = {}
