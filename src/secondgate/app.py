@@ -25,7 +25,6 @@ from secondgate.admin.calls import Administration
 from secondgate.admin.server import make_admin
 from secondgate.administration.managed import ManagedAccess
 from secondgate.config import ListenAddress, Settings
-from secondgate.errors import StartRefused
 from secondgate.flows.audit_retention import LOOKED_AT_EVERY_S, prune_audit_log
 from secondgate.flows.keys import rotate_keys_when_due
 from secondgate.flows.machines import KnownServiceTokens
@@ -35,6 +34,7 @@ from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.flows.refresh import kept_fresh, repeated
 from secondgate.flows.services import Services
 from secondgate.gate.server import Gate, IdentityHeaderNames, make_gate
+from secondgate.listening import BACKLOG, cannot_listen
 from secondgate.logs import configure_logs
 from secondgate.model.application import Application
 from secondgate.portal.context import Portal
@@ -54,10 +54,13 @@ from secondgate.store.outgoing import HttpOutgoing
 from secondgate.store.ports import LiveStore, Mailer
 from secondgate.store.redis import RedisLiveStore, connect_redis
 from secondgate.store.sessions import Sessions
+from secondgate.worker import Worker
 
 log = structlog.get_logger("secondgate.app")
 
 DRAIN_S = 10.0
+STOP_WITHIN_S = 2 * DRAIN_S + 5.0
+"""By when a process that drains has ended: requests are waited for, then the work that goes on after answers."""
 ROTATION_LOOKED_AT_EVERY_S = 60.0
 """How often it is asked whether the signing key has to be replaced."""
 MANAGED_EVERY_S = 1.0
@@ -142,10 +145,26 @@ async def open_services(
         await opened.durable.close()
 
 
-def run(settings: Settings, *, clock: Clock = time.time, config: tuple[str, Mapping[str, str]] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. `config` is where a reload reads from: the file and the environment."""
+def run(
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    config: tuple[str, Mapping[str, str]] | None = None,
+    worker: Worker | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. `config` is where a reload reads from: the file and the environment.
+
+    `worker` is given in a process that is one of several: it serves on the sockets that it inherited.
+    """
     configure_logs(settings.log_level)
-    uvloop.run(serve(settings, clock=clock, config=config))
+    if worker is None:
+        uvloop.run(serve(settings, clock=clock, config=config))
+        return
+    worker.name_logs()
+    try:
+        uvloop.run(serve(settings, clock=clock, config=config, started=worker.tell_ready, worker=worker))
+    finally:
+        worker.close()
 
 
 async def serve(
@@ -154,6 +173,7 @@ async def serve(
     clock: Clock = time.time,
     config: tuple[str, Mapping[str, str]] | None = None,
     started: Callable[[], None] | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Serve in the running loop until SIGTERM or SIGINT; `started` is called when all three listeners answer."""
     managed = ManagedAccess(account_id=settings.account_id)
@@ -161,6 +181,8 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if worker is not None:
+        worker.watch(stop)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # before all is open: what changes now is found then
     file = config[0] if config else "the configuration"
     async with AsyncExitStack() as stack:
@@ -193,15 +215,13 @@ async def serve(
                 await runner.setup()
                 runners.append(runner)
                 address: ListenAddress = getattr(settings.listen, name)
-                await _listen(runner, name, address)
-                log.info("listening", listener=name, address=str(address))
+                await _listen(runner, name, address, worker)
             if started is not None:
                 started()
             await stop.wait()
             log.info("stopping")
         finally:
-            for runner in runners:
-                await runner.cleanup()
+            await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 
 def new_runner(app: web.Application) -> web.AppRunner:
@@ -239,17 +259,21 @@ async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
     response.headers[hdrs.SERVER] = "secondgate"
 
 
-async def _listen(runner: web.AppRunner, name: str, address: ListenAddress) -> None:
+async def _listen(runner: web.AppRunner, name: str, address: ListenAddress, worker: Worker | None) -> None:
+    if worker is not None:
+        for site in worker.sites(runner, name):
+            await site.start()
+        return  # the supervisor says, once for all workers, that it listens
     try:
         if address.path:
             with suppress(FileNotFoundError):
                 Path(address.path).unlink()  # noqa: ASYNC240 - once, at start
             await web.UnixSite(runner, address.path).start()
         else:
-            await web.TCPSite(runner, address.host, address.port, backlog=1024).start()
+            await web.TCPSite(runner, address.host, address.port, backlog=BACKLOG).start()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StartRefused(f"listen.{name}: cannot listen on {address}: {reason}; choose another address") from error
+        raise cannot_listen(name, str(address), error) from error
+    log.info("listening", listener=name, address=str(address))
 
 
 def _listeners(settings: Settings, services: Services, managed: ManagedAccess) -> dict[str, web.Application]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import struct
 
 from aiohttp import hdrs, web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from secondgate.errors import Unavailable
 from secondgate.flows.services import Services
+from secondgate.handed_down import METRICS_VARIABLE
 
 READY_TIMEOUT_S = 2.0
 SERVICES = web.AppKey("services", Services)
@@ -42,5 +46,18 @@ async def _ready(request: web.Request) -> web.Response:
 
 
 async def _metrics(_: web.Request) -> web.Response:
-    """GET /metrics."""
-    return web.Response(body=generate_latest(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+    """GET /metrics: of this process, or the sum over all workers that there are and were, whichever answers."""
+    return web.Response(body=await _counted(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
+
+
+async def _counted() -> bytes:
+    folder = os.environ.get(METRICS_VARIABLE)
+    if folder is None:
+        return generate_latest()
+    while True:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        try:
+            return generate_latest(registry)
+        except struct.error:  # a worker that starts has made its file, and not yet given it a length
+            await asyncio.sleep(0.01)

@@ -66,8 +66,12 @@ def find_setting_problems(settings: Settings) -> tuple[Finding, ...]:
 
 
 def _process_problems(settings: Settings) -> Iterator[Finding]:
-    if settings.workers > 1:
-        yield Finding("workers", "must be 1 in this version; run several replicas on one storage.redis instead")
+    if settings.workers > 1 and not settings.storage.redis.reveal():
+        yield Finding(
+            "workers",
+            "more than 1 needs storage.redis, where workers share sessions; set it, or workers: 1",
+            ("storage", "storage.redis"),
+        )
     taken: dict[str, str] = {}
     for name in ("gate", "portal", "admin"):
         address = getattr(settings.listen, name)

@@ -75,7 +75,7 @@ def test_the_configuration_can_be_named_by_the_environment(
     assert cli.run(["check"]) == 0
     monkeypatch.setenv("SECONDGATE_WORKERS", "2")
     assert cli.run(["check"]) == 2
-    assert "workers: must be 1 in this version" in capsys.readouterr().err
+    assert "workers: more than 1 needs storage.redis" in capsys.readouterr().err
 
 
 def test_check_prints_every_problem_on_a_line_of_its_own(unsound: str, capsys: pytest.CaptureFixture[str]) -> None:

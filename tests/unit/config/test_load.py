@@ -77,7 +77,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 public_url: http://mfa.localhost:8080
 account_id: 0123456789ABCDEF0123456789abcdef
 listen: {gate: "unix:/run/secondgate/gate.sock", portal: "[::1]:9181", admin: "0.0.0.0:0"}
-workers: 1
+workers: 4
 trusted_proxies: [10.0.0.0/8, 192.0.2.7]
 proxy_secret_file: proxy
 storage: {data_dir: data, database: "postgresql://user:hunter2@db/secondgate", redis: "redis://:hunter2@cache/0"}
@@ -184,7 +184,7 @@ def test_places_keep_their_numbers_when_something_before_them_is_wrong(tmp_path:
         ("workers: 0", "at least 1"),
         ("workers: 257", "at most 256"),
         ("workers: true", "whole number"),
-        ("workers: 2", "on one storage.redis"),
+        ("workers: 2", "more than 1 needs storage.redis"),
         ("listen: {gate: 9180}", "must be host:port"),
         ("listen: {gate: ':9180'}", "must be host:port"),
         ("listen: {gate: 'localhost:99999'}", "must be host:port"),
