@@ -114,7 +114,8 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
             _log_machine(gate, dialect, arrival, original, reason)
             return _unauthenticated(reason)
         case SignIn(reason) | StepUp(reason=reason):
-            log.info("check.sign_in", dialect=dialect.name, reason=reason, host=original.host)
+            if reason is not Reason.NO_SESSION or _brings_session(gate, arrival):
+                log.info("check.sign_in", dialect=dialect.name, reason=reason, host=original.host)
             return _sign_in(gate, dialect, arrival, original, reason=reason)
         case Refuse(reason):
             if verdict.identity is None and parse_service_token(arrival.headers):
@@ -131,6 +132,11 @@ def _outcome(decision: Decision) -> str:
     if isinstance(decision, SignIn) and decision.is_machine:
         return "unauthenticated"
     return type(decision).__name__.lower()
+
+
+def _brings_session(gate: Gate, arrival: Arrival) -> bool:
+    """Whether a cookie of a session came along. Of a request without one nothing is written: it is counted."""
+    return without_cookies(arrival.cookie, {application_cookie_name(secure=gate.secure)}) != arrival.cookie
 
 
 def _log_machine(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, reason: Reason) -> None:
