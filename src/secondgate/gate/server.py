@@ -18,7 +18,7 @@ from prometheus_client import Counter
 
 from secondgate.errors import Malformed, Reason, Rejected, Unavailable
 from secondgate.flows.services import Services
-from secondgate.gate.dialects import DIALECTS, Dialect
+from secondgate.gate.dialects import DIALECTS, Asked, Dialect
 from secondgate.gate.machine_log import MachineLog
 from secondgate.gate.verify import Question, Verdict, verify
 from secondgate.model.application import Application
@@ -61,12 +61,17 @@ class Gate:
     refusal_page: Callable[[Application | None], str]
     machine_log: MachineLog = field(default_factory=MachineLog)
 
+    @property
+    def scheme(self) -> str:
+        """The portal's scheme, for a proxy that says none."""
+        return "https" if self.secure else "http"
+
 
 def make_gate(gate: Gate) -> web.Application:
     """Make the listener's application: one route a dialect, any method."""
     app = web.Application()
     for dialect in DIALECTS:
-        app.router.add_route("*", dialect.path, _handler(gate, dialect))
+        app.router.add_route("*", dialect.route, _handler(gate, dialect))
     return app
 
 
@@ -75,7 +80,7 @@ def _handler(gate: Gate, dialect: Dialect) -> Callable[[web.Request], Awaitable[
         try:
             arrival = read_arrival(request, gate.trust)
             arrival.verify_trusted()
-            original = dialect.parse(arrival.headers)
+            original = dialect.parse(Asked(arrival.headers, request.method, request.raw_path, gate.scheme))
             verdict = await verify(gate.services, _question(gate, arrival, original))
             return answer(gate, dialect, arrival, original, verdict)
         except Unavailable as error:
@@ -107,7 +112,7 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
     match decision:
         case Allow():
             headers = _identity(gate, verdict)
-            if dialect.returns_cookie and (rest := _upstream_cookies(arrival)):
+            if dialect.returns_cookie and ((rest := _upstream_cookies(arrival)) or dialect.returns_empty_cookie):
                 headers[hdrs.COOKIE] = rest
             return web.Response(status=200, headers=headers)
         case SignIn(reason, is_machine=True):
