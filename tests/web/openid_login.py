@@ -52,6 +52,6 @@ def refusal(page: Answer, logs: io.StringIO) -> str:
     assert not line["detail"] or line["detail"] not in page.text
     reason: str = line["reason"]
     assert reason not in page.text
-    logs.truncate(0)
+    logs.truncate(logs.seek(0))
     logs.seek(0)
     return reason

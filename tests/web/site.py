@@ -27,8 +27,7 @@ START = 1_800_000_000
 PORTAL = "https://mfa.example.com"
 PROXY, STRANGER = "127.0.0.1", "127.0.0.9"
 CLIENT = "198.51.100.7"
-AUTH_REQUEST, FORWARD_AUTH = "auth-request", "forward-auth"
-DIALECTS = (AUTH_REQUEST, FORWARD_AUTH)
+AUTH_REQUEST, FORWARD_AUTH, EXT_AUTHZ = DIALECTS = ("auth-request", "forward-auth", "ext-authz")
 IDENTITY = (
     "Remote-User",
     "Remote-Email",
@@ -147,11 +146,12 @@ class Site:
         address: str = CLIENT,
         source: str = PROXY,
     ) -> Answer:
-        """Ask the gate about a URL as a proxy does."""
-        asked = [*original(dialect, url, method), ("X-Forwarded-For", address), *fields]
+        """Ask the gate about a URL as a proxy does; `asked_with` is the question's own method, where it has one."""
+        asked = question(dialect, url, method=method, asked_with=asked_with)
+        told = [*asked.fields, ("X-Forwarded-For", address), *fields]
         if cookie:
-            asked.append(("Cookie", cookie))
-        return await self.send("gate", asked_with, f"/verify/{dialect}", asked, source=source)
+            told.append(("Cookie", cookie))
+        return await self.send("gate", asked.method, asked.target, told, source=source)
 
     async def events(self, *actions: str) -> list[AuditEvent]:
         """Give the audit log, the oldest first; only some actions where they are named."""
@@ -204,18 +204,38 @@ class Site:
             }
 
 
-def original(dialect: str, url: str, method: str = "GET") -> list[tuple[str, str]]:
-    """Give what a proxy says about the original request."""
-    if dialect == AUTH_REQUEST:
-        return [("X-Original-Method", method), ("X-Original-URL", url)]
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a proxy sends to ask about a request: the request line, and the fields that say what the request is."""
+
+    method: str
+    target: str
+    fields: list[tuple[str, str]]
+
+    def sent_with(self, *more: tuple[str, str]) -> bytes:
+        """Write it with further fields, and with a host where it names none itself."""
+        host = [] if any(name == "Host" for name, _ in self.fields) else [("Host", "gate")]
+        return request_bytes(self.method, self.target, [*host, *self.fields, *more])
+
+
+def question(dialect: str, url: str, *, method: str = "GET", asked_with: str = "GET") -> Question:
+    """Give the question about a request; `asked_with` is its own method, where that is not the request's."""
     scheme, _, rest = url.partition("://")
     host, slash, target = rest.partition("/")
-    return [
+    target = slash + target
+    path = f"/verify/{dialect}"
+    if dialect == EXT_AUTHZ:
+        fields = [("Host", host), ("X-Forwarded-Proto", scheme)]
+        return Question(asked_with if method == "GET" else method, path + target, fields)
+    if dialect == AUTH_REQUEST:
+        return Question(asked_with, path, [("X-Original-Method", method), ("X-Original-URL", url)])
+    fields = [
         ("X-Forwarded-Method", method),
         ("X-Forwarded-Proto", scheme),
         ("X-Forwarded-Host", host),
-        ("X-Forwarded-Uri", slash + target),
+        ("X-Forwarded-Uri", target),
     ]
+    return Question(asked_with, path, fields)
 
 
 @asynccontextmanager

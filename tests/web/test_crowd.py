@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.web.browser import Person
-from tests.web.site import DIALECTS, Site, original
+from tests.web.site import DIALECTS, Site, question
 from tests.web.test_assertion import claims_of
-from tests.web.wire import parse_answer, request_bytes
+from tests.web.wire import parse_answer
 
 PEOPLE, CHECKS, AT_ONCE = 50, 1000, 100
 HOSTS = ("menu.example.com", "news.example.com", "api.example.com")
@@ -42,8 +42,7 @@ async def test_a_thousand_checks_of_fifty_people_with_random_disconnects_never_c
     answered = {"kept": 0, "hung up": 0}
 
     async def ask(who: Known, dialect: str, hangs_up_after_s: float | None, chunks: int) -> None:
-        fields = [*original(dialect, f"https://{who.host}/"), ("Cookie", who.cookie), ("Host", "gate")]
-        sent = request_bytes("GET", f"/verify/{dialect}", fields)
+        sent = question(dialect, f"https://{who.host}/").sent_with(("Cookie", who.cookie))
         async with limit:
             reader, writer = await asyncio.open_connection("127.0.0.1", site.ports["gate"])
             try:
@@ -84,11 +83,9 @@ async def test_people_taking_turns_on_one_connection_are_told_apart(site: Site) 
     known = [one for number in range(5) for one in await _log_in(site, number)]
     reader, writer = await asyncio.open_connection("127.0.0.1", site.ports["gate"])
     requests = [
-        request_bytes(
-            "GET",
-            f"/verify/{dialect}",
-            [*original(dialect, f"https://{who.host}/"), ("Cookie", who.cookie), ("Host", "gate")],
-        ).replace(b"Connection: close\r\n", b"")
+        question(dialect, f"https://{who.host}/")
+        .sent_with(("Cookie", who.cookie))
+        .replace(b"Connection: close\r\n", b"")
         for who in known
         for dialect in DIALECTS
     ]

@@ -179,7 +179,7 @@ async def test_an_answer_used_twice_stolen_or_late_is_refused_with_its_reason(
     provider.clock = site.clock
     url = provider.authorize(await begin(ann))
     assert (await ann.open(url)).status == 200
-    logs.truncate(0)
+    logs.truncate(logs.seek(0))
     logs.seek(0)
     assert refusal(await ann.open(url), logs) == "unknown_or_used"
     assert provider.asked.count("token") == 1

@@ -53,7 +53,7 @@ def unavailable(page: Answer, logs: io.StringIO) -> str:
     assert line["event"] == "portal.unavailable"
     reason: str = line["reason"]
     assert reason not in page.text
-    logs.truncate(0)
+    logs.truncate(logs.seek(0))
     logs.seek(0)
     return reason
 
@@ -145,7 +145,7 @@ async def test_a_provider_that_does_not_answer_is_waited_for_no_longer_than_the_
     assert isinstance(outgoing, HttpOutgoing)
     await outgoing.close()
     outgoing._configured, outgoing._timeout = None, ClientTimeout(total=0.3)  # the same client with less patience
-    logs.truncate(0)
+    logs.truncate(logs.seek(0))
     provider.slow_s = 1.5
     began = time.monotonic()
     late, still_in = await asyncio.gather(log_in(Browser(site), provider), ann.open(MENU))

@@ -11,6 +11,7 @@ from tests.web.conftest import StartSite
 from tests.web.site import (
     DIALECTS,
     EVERYONE,
+    EXT_AUTHZ,
     FORWARD_AUTH,
     NAVIGATION,
     NO_MFA,
@@ -19,7 +20,7 @@ from tests.web.site import (
     STAFF,
     Site,
     application,
-    original,
+    question,
 )
 
 ADMIN = (
@@ -137,11 +138,43 @@ async def test_a_question_asked_with_a_doubled_host_or_in_absolute_form_decides_
     site: Site,
 ) -> None:
     for dialect in DIALECTS:
-        asked = [*original(dialect, "https://menu.example.com/"), *NAVIGATION]
-        doubled = [("Host", "open.example.com"), ("Host", "menu.example.com"), *asked]
-        assert (await site.send("gate", "GET", f"/verify/{dialect}", doubled)).status in {302, 400, 401}
-        absolute = await site.send("gate", "GET", f"http://open.example.com/verify/{dialect}", asked)
-        assert absolute.status in {302, 400, 401, 404}
+        asked = question(dialect, "https://menu.example.com/")
+        fields = [*asked.fields, *NAVIGATION]
+        open_host = ("Host", "open.example.com")
+        for doubled in ([open_host, *fields], [*fields, open_host], [open_host, ("Host", "menu.example.com"), *fields]):
+            assert (await site.send("gate", "GET", asked.target, doubled)).status in {302, 400, 401}
+        absolute = await site.send("gate", "GET", f"http://open.example.com{asked.target}", fields)
+        assert absolute.status in {302, 400, 401, 403, 404}
+
+
+@pytest.mark.case(13)
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/verify/ext-authz",
+        "/verify/ext-authz?x=/",
+        "/verify/ext-authz*",
+        "/verify/ext-authzx/",
+        "/verify/ext-authz%2f",
+        "/verify/%65xt-authz/",
+        "/verify/ext-authz#/",
+        "http://open.example.com/verify/ext-authz/",
+    ],
+)
+async def test_a_target_that_is_no_path_behind_the_prefix_is_refused(site: Site, target: str) -> None:
+    assert (await site.check(EXT_AUTHZ, "https://open.example.com/")).status == 200
+    assert (await site.send("gate", "GET", target, [("Host", "open.example.com")])).status == 403
+
+
+@pytest.mark.case(12)
+async def test_a_path_behind_the_prefix_is_judged_and_returned_to_as_it_was_sent(site: Site) -> None:
+    for path, returned in (
+        ("/a%2fb?c=%2f&d", "%2Fa%252fb%3Fc%3D%252f%26d"),
+        ("/%0A", "%2F%250A"),
+        ("/verify/ext-authz/", "%2Fverify%2Fext-authz%2F"),
+    ):
+        answer = await site.check(EXT_AUTHZ, f"https://menu.example.com{path}")
+        assert answer.one("Location") == f"https://menu.example.com/.secondgate/login?return_to={returned}"
 
 
 @pytest.mark.case(13)

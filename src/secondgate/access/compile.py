@@ -36,6 +36,7 @@ from secondgate.errors import InvalidConfiguration
 from secondgate.model.access import Access, IdentityProvider
 from secondgate.model.application import Application
 from secondgate.model.decision import Rulebook
+from secondgate.model.network_set import NetworkSet
 from secondgate.model.openid import AssertionAudience, OpenIdSettings
 from secondgate.model.person import IdentitySource
 from secondgate.model.policy import (
@@ -132,7 +133,7 @@ class _Compiler:
             if shape.type == "EMAIL"
         }
         self._networks = {
-            self._id("list", shape): tuple(ip_network(item.value) for item in shape.items)
+            self._id("list", shape): NetworkSet.of(ip_network(item.value) for item in shape.items)
             for shape in shapes.lists
             if shape.type == "IP"
         }

@@ -24,7 +24,7 @@ from secondgate.gate.dialects import Dialect
 from secondgate.gate.verify import Verdict
 from secondgate.model.decision import Allow, Refuse, SignIn, StepUp
 from secondgate.page_headers import page_headers
-from secondgate.protocol.cookie import application_cookie_name, application_host_cookies, parse_cookie, without_cookies
+from secondgate.protocol.cookie import application_cookie_name, application_host_cookies, without_cookies
 from secondgate.protocol.forwarded import OriginalRequest, is_navigation
 from secondgate.protocol.return_to import parse_return_path
 from secondgate.protocol.service_token import parse_service_token
@@ -92,7 +92,7 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
             _log_machine(gate, dialect, arrival, original, reason)
             return _unauthenticated(reason)
         case SignIn(reason) | StepUp(reason=reason):
-            if parse_cookie(arrival.cookie, application_cookie_name(secure=gate.secure)) is not None:
+            if reason is not Reason.NO_SESSION or _brings_session(gate, arrival):
                 log.info("check.sign_in", dialect=dialect.name, reason=reason, host=original.host)
             return _sign_in(gate, dialect, arrival, original, reason=reason)
         case Refuse(reason):
@@ -103,6 +103,11 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
             return _refused(gate, arrival, original, verdict, reason=reason)
         case _:
             assert_never(decision)
+
+
+def _brings_session(gate: Gate, arrival: Arrival) -> bool:
+    """Whether a cookie of a session came along. Of a request without one nothing is written: it is counted."""
+    return without_cookies(arrival.cookie, {application_cookie_name(secure=gate.secure)}) != arrival.cookie
 
 
 def _log_machine(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, reason: Reason) -> None:
@@ -142,7 +147,7 @@ def cookie_for_upstream(dialect: Dialect, cookie: str) -> str | None:
     rest = without_cookies(cookie, _OUR_COOKIES)
     if _NO_UTF8.search(rest):
         rest = ";".join(pair for pair in rest.split(";") if not _NO_UTF8.search(pair)).strip(" ")
-    return rest or None
+    return rest if rest or dialect.returns_empty_cookie else None
 
 
 def _cookie_for_upstream(dialect: Dialect, cookie: str) -> Fields:

@@ -37,6 +37,11 @@ class Gate:
     refusal_page: Callable[[Application | None], str]
     machine_log: MachineLog = field(default_factory=MachineLog)
 
+    @property
+    def scheme(self) -> str:
+        """The portal's scheme, for a proxy that says none."""
+        return "https" if self.secure else "http"
+
 
 def outcome_of(decision: Decision) -> str:
     """Give the label under which a decision is counted; a machine that proved nothing has one of its own."""

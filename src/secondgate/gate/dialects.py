@@ -8,24 +8,80 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from secondgate.protocol.forwarded import HeaderMap, OriginalRequest, from_auth_request, from_forward_auth
+from secondgate.protocol.forwarded import (
+    HeaderMap,
+    OriginalRequest,
+    from_auth_request,
+    from_ext_authz,
+    from_forward_auth,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a proxy sent. `method` and `target` are those of the request line, byte for byte.
+
+    `portal_scheme` is `http` or `https`: that of the portal, and so of the applications beside it.
+    """
+
+    headers: HeaderMap
+    method: str
+    target: str
+    portal_scheme: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One way of asking.
 
-    `redirects`: the proxy passes our redirect on; otherwise it makes one of a 401 with a `Location`.
-    `returns_cookie`: on 200 the answer's `Cookie` replaces the client's, without ours in it.
+    `takes_target`: what follows the path is the original target. `redirects`: the proxy passes our redirect on;
+    otherwise it makes one of a 401 with a `Location`. `returns_cookie`: on 200 the answer's `Cookie` replaces the
+    client's, without ours in it. `returns_empty_cookie`: an answer without `Cookie` leaves the client's in place, so
+    that it is sent even when no cookie is left.
     """
 
     name: str
     path: str
-    parse: Callable[[HeaderMap], OriginalRequest]
+    parse: Callable[[Asked], OriginalRequest]
     redirects: bool
     returns_cookie: bool
+    takes_target: bool = False
+    returns_empty_cookie: bool = False
+
+    @property
+    def route(self) -> str:
+        """The path as a router's pattern. With a target, whatever follows comes here, to be refused if it is none."""
+        return self.path + ("{target:(?s:.*)}" if self.takes_target else "")
 
 
-AUTH_REQUEST = Dialect("auth-request", "/verify/auth-request", from_auth_request, redirects=False, returns_cookie=False)
-FORWARD_AUTH = Dialect("forward-auth", "/verify/forward-auth", from_forward_auth, redirects=True, returns_cookie=True)
-DIALECTS = (AUTH_REQUEST, FORWARD_AUTH)
+AUTH_REQUEST = Dialect(
+    name="auth-request",
+    path="/verify/auth-request",
+    parse=lambda asked: from_auth_request(asked.headers),
+    redirects=False,
+    returns_cookie=False,
+)
+FORWARD_AUTH = Dialect(
+    name="forward-auth",
+    path="/verify/forward-auth",
+    parse=lambda asked: from_forward_auth(asked.headers),
+    redirects=True,
+    returns_cookie=True,
+)
+EXT_AUTHZ_PATH = "/verify/ext-authz"
+EXT_AUTHZ = Dialect(
+    name="ext-authz",
+    path=EXT_AUTHZ_PATH,
+    parse=lambda asked: from_ext_authz(
+        asked.headers,
+        method=asked.method,
+        target=asked.target,
+        prefix=EXT_AUTHZ_PATH,
+        portal_scheme=asked.portal_scheme,
+    ),
+    redirects=True,
+    returns_cookie=True,
+    takes_target=True,
+    returns_empty_cookie=True,
+)
+DIALECTS = (AUTH_REQUEST, FORWARD_AUTH, EXT_AUTHZ)

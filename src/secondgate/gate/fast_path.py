@@ -56,7 +56,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Unanswered:
     """A question that was understood and not answered: where the slow path's answer may be kept.
 
     The answer must be about `token` and `application`, for `address` where a rule looks at it; `epoch` is the cache's
@@ -116,7 +116,7 @@ class FastPath:
         self._plans: dict[str, Plan] = {}
         self._routes: dict[bytes, Route] = {}
 
-    def find(self, data: bytes, peer: Address) -> bytes | Asked | None:
+    def find(self, data: bytes, peer: Address) -> bytes | Unanswered | None:
         """Give the answer's bytes; where the answer may be kept, of a question that is not known; else None.
 
         `data` is what arrived from a trusted proxy at `peer`, on a connection on which nothing else is under way.
@@ -130,7 +130,7 @@ class FastPath:
                 return self._answer(lane, head, data, peer, access)
         return None
 
-    def _answer(self, lane: _Lane, head: Head, data: bytes, peer: Address, access: Access) -> bytes | Asked | None:
+    def _answer(self, lane: _Lane, head: Head, data: bytes, peer: Address, access: Access) -> bytes | Unanswered | None:
         method, authority, target, cookie, secret = head
         if self._secret is not None and not hmac.compare_digest(secret, self._secret):
             return None
@@ -161,7 +161,7 @@ class FastPath:
         data: bytes,
         peer: Address,
         now: float,
-    ) -> bytes | Asked | None:
+    ) -> bytes | Unanswered | None:
         """Give what was said of a session before. Its key holds all that was looked at then."""
         key, address = plan.key + token, None
         if plan.looks_at_address:
@@ -172,7 +172,7 @@ class FastPath:
         known = self.decisions.find(key, now)
         if known is not None:
             return self._allowed(lane, known.head, cookie, now)
-        return Asked(key, token.decode("latin-1"), plan.application, address, self.decisions.epoch, now)
+        return Unanswered(key, token.decode("latin-1"), plan.application, address, self.decisions.epoch, now)
 
     def count(self) -> None:
         """Add what was answered here to the metrics: often enough, and before they are told."""

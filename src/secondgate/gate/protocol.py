@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
-from secondgate.gate.fast_path import Asked, FastPath
+from secondgate.gate.fast_path import FastPath, Unanswered
 from secondgate.model.policy import Address
 from secondgate.proxied import believed_peer
 
@@ -22,16 +22,16 @@ _END = b"\r\n\r\n"
 
 
 class GateConnection(RequestHandler):
-    """One connection of a proxy. `asked` is what the fast path made of the request that is under way."""
+    """One connection of a proxy. `unanswered` is what the fast path made of the request that is under way."""
 
-    __slots__ = ("_fast_path", "_is_clear", "_peer", "asked")
+    __slots__ = ("_fast_path", "_is_clear", "_peer", "unanswered")
 
     def __init__(self, manager: web.Server, fast_path: FastPath, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
         super().__init__(manager, **options)
         self._fast_path = fast_path
         self._peer: Address | None = None
         self._is_clear = False
-        self.asked: Asked | None = None
+        self.unanswered: Unanswered | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; who is no trusted proxy is never answered in front of the parser."""
@@ -41,7 +41,7 @@ class GateConnection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Answer at once what is known, or hand on what arrived."""
-        self.asked = None
+        self.unanswered = None
         if (
             self._is_clear
             and self._peer is not None
@@ -55,7 +55,7 @@ class GateConnection(RequestHandler):
                 self.transport.write(found)
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 return
-            self.asked = found
+            self.unanswered = found
         super().data_received(data)
         # Only behind the end of a head without a body does the parser hold nothing.
         is_whole = bool(self._messages) and self._messages[-1][1] is EMPTY_PAYLOAD
@@ -81,6 +81,6 @@ class GateRunner(web.AppRunner):
         return GateServer(await super()._make_server(), self.app[FAST_PATH], self._kwargs)
 
 
-def asked_of(request: web.Request) -> Asked | None:
+def unanswered_by(request: web.Request) -> Unanswered | None:
     """Give what the fast path made of a request."""
-    return request.protocol.asked if isinstance(request.protocol, GateConnection) else None
+    return request.protocol.unanswered if isinstance(request.protocol, GateConnection) else None

@@ -11,9 +11,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from secondgate.gate.dialects import FORWARD_AUTH, Dialect
+from secondgate.gate.dialects import EXT_AUTHZ, FORWARD_AUTH, Dialect
 
-EXT_AUTHZ_NAME = "ext-authz"
 MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100
 _VALUE = rb"[\t -~\x80-\xff]*"
@@ -64,7 +63,7 @@ class HeadReader:
     ) -> None:
         self.dialect = dialect
         first, once = _form_of(dialect)
-        optional = {"cookie", "x-forwarded-proto"} if dialect.name == EXT_AUTHZ_NAME else {"cookie"}
+        optional = {"cookie", "x-forwarded-proto"} if dialect is EXT_AUTHZ else {"cookie"}
         once = {**once, "cookie": rb"(?P<cookie>[!-~\x80-\xff]" + _VALUE + rb")"}
         if secret_header:
             once[secret_header.lower()] = rb"(?P<secret>[!-~]+)"
@@ -78,7 +77,7 @@ class HeadReader:
             if name not in optional:
                 required += b"(?(%d)|(?!))" % number
             number += 1 + value.count(b"(?P<")
-        if dialect.name == EXT_AUTHZ_NAME:
+        if dialect is EXT_AUTHZ:
             fields.append(_one_of(["content-length"]) + rb" ?0")
         form = rb"%b HTTP/1\.1\r\n(?:(?:%b)\r\n){1,%d}+\r\n%b" % (first, b"|".join(fields), MAX_FIELDS, required)
         pattern = re.compile(form)
@@ -117,7 +116,7 @@ def forwarded_for(data: bytes) -> list[str]:
 
 def _form_of(dialect: Dialect) -> tuple[bytes, dict[str, bytes]]:
     """Give the first line up to the version, and the fields that may stand there once, with their values."""
-    if dialect.name == EXT_AUTHZ_NAME:
+    if dialect is EXT_AUTHZ:
         once = {"host": _AUTHORITY, "x-forwarded-proto": _SCHEME}
         return _METHOD + rb" " + re.escape(dialect.path.encode()) + _PLAIN_TARGET, once
     first = rb"GET " + re.escape(dialect.path.encode())

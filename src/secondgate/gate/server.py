@@ -14,9 +14,9 @@ from secondgate.errors import Malformed, Rejected, Unavailable
 from secondgate.gate.answers import Answer, answer, cannot_be_checked, unavailable
 from secondgate.gate.context import CHECKS, Gate, outcome_of
 from secondgate.gate.decisions import Decisions, Lasting, refreshed
-from secondgate.gate.dialects import DIALECTS, Dialect
-from secondgate.gate.fast_path import Asked, FastPath
-from secondgate.gate.protocol import FAST_PATH, asked_of
+from secondgate.gate.dialects import DIALECTS, Asked, Dialect
+from secondgate.gate.fast_path import FastPath, Unanswered
+from secondgate.gate.protocol import FAST_PATH, unanswered_by
 from secondgate.gate.verify import Question, Verdict, verify
 from secondgate.protocol.cookie import application_cookie_name, parse_cookie
 from secondgate.protocol.forwarded import OriginalRequest
@@ -34,7 +34,7 @@ def make_gate(gate: Gate) -> web.Application:
     app[FAST_PATH] = FastPath(gate, decisions)
     app.cleanup_ctx.append(_kept_true(decisions, gate))
     for dialect in DIALECTS:
-        app.router.add_route("*", dialect.path, _handler(gate, dialect, decisions))
+        app.router.add_route("*", dialect.route, _handler(gate, dialect, decisions))
     return app
 
 
@@ -53,11 +53,11 @@ def _handler(
     gate: Gate, dialect: Dialect, decisions: Decisions
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        asked = asked_of(request)
+        unanswered = unanswered_by(request)
         try:
             arrival = read_arrival(request, gate.trust)
             arrival.verify_trusted()
-            original = dialect.parse(arrival.headers)
+            original = dialect.parse(Asked(arrival.headers, request.method, request.raw_path, gate.scheme))
             question = _question(gate, arrival, original)
             verdict = await verify(gate.services, question)
             said = answer(gate, dialect, arrival, original, verdict)
@@ -71,8 +71,8 @@ def _handler(
         except Exception:
             log.exception("check.error", dialect=dialect.name)
             return _count(dialect, "unavailable", unavailable())
-        if asked is not None and verdict.session_id:
-            _keep(decisions, asked, question, verdict, said)
+        if unanswered is not None and verdict.session_id:
+            _keep(decisions, unanswered, question, verdict, said)
         return _count(dialect, outcome_of(verdict.decision), said)
 
     return handle
@@ -83,12 +83,12 @@ def _count(dialect: Dialect, outcome: str, said: Answer) -> web.Response:
     return said.response()
 
 
-def _keep(decisions: Decisions, asked: Asked, question: Question, verdict: Verdict, said: Answer) -> None:
+def _keep(decisions: Decisions, unanswered: Unanswered, question: Question, verdict: Verdict, said: Answer) -> None:
     """Keep an answer for who asks the same again, if the fast path understood the question as it was decided."""
-    is_same = asked.application is verdict.application and asked.token == question.token
-    if is_same and asked.address in {None, question.address}:
-        lasting = Lasting(verdict.session_id, asked.at, verdict.lasts_until, asked.epoch)
-        decisions.put(asked.key, said.without(hdrs.COOKIE).head(), lasting)
+    is_same = unanswered.application is verdict.application and unanswered.token == question.token
+    if is_same and unanswered.address in {None, question.address}:
+        lasting = Lasting(verdict.session_id, unanswered.at, verdict.lasts_until, unanswered.epoch)
+        decisions.put(unanswered.key, said.without(hdrs.COOKIE).head(), lasting)
 
 
 def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Question:

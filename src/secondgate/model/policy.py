@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from secondgate.model.network_set import NetworkSet
 from secondgate.model.organization import MfaOverride
 from secondgate.model.person import Identity
 from secondgate.model.service_token import ServiceToken
@@ -72,7 +73,7 @@ class IpList:
     """`ip_list {id}`: the networks of a list of type IP."""
 
     list_id: str
-    networks: tuple[Network, ...]
+    networks: NetworkSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ def is_rule_match(rule: Rule, visitor: Visitor, groups: Mapping[str, Group]) -> 
         case Ip(network):
             return visitor.address in network
         case IpList(networks=networks):
-            return any(visitor.address in network for network in networks)
+            return visitor.address in networks
         case InGroup(group_id):
             return is_match(groups[group_id].criteria, visitor, groups)
         case ExternalEvaluation():

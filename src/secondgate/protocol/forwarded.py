@@ -1,7 +1,8 @@
 """What a proxy says about the original request, and how much of it is believed.
 
-Sources: the proxies' own conventions (`X-Original-*` of nginx, `X-Forwarded-*` of Traefik and Caddy),
-RFC 9110 section 5 for fields, RFC 3986 for hosts, RFC 5890 for A-labels, Fetch Metadata for navigations.
+Sources: the proxies' own conventions (`X-Original-*` of nginx, `X-Forwarded-*` of Traefik and Caddy, the path behind
+the prefix of Envoy's `ext_authz`), RFC 9110 section 5 for fields, RFC 9112 section 3.2 for targets, RFC 3986 for hosts,
+RFC 5890 for A-labels, Fetch Metadata for navigations.
 Fields come as pairs in the order sent, so that twins are seen. Whether the peer is a trusted proxy, and
 which application a URL belongs to, is not decided here.
 """
@@ -104,6 +105,23 @@ def from_forward_auth(headers: HeaderMap) -> OriginalRequest:
     authority = _not_a_list("X-Forwarded-Host", _required(headers, "X-Forwarded-Host"))
     target = _required(headers, "X-Forwarded-Uri")
     return _original_request("X-Forwarded-Uri", method, scheme, authority, target)
+
+
+def from_ext_authz(headers: HeaderMap, *, method: str, target: str, prefix: str, portal_scheme: str) -> OriginalRequest:
+    """Read the dialect of Envoy's `ext_authz` and the Gateway API: the request itself, its path behind a prefix.
+
+    `method` and `target` are those of the request line as sent, nothing decoded; the host is that of `Host`.
+    `X-Forwarded-Proto` tells the scheme where it is sent, else it is `portal_scheme`, `http` or `https`.
+    Raises Malformed with MISSING_HEADER, AMBIGUOUS_HEADER or MALFORMED.
+    """
+    if not _METHOD.fullmatch(method):
+        raise Malformed("method", "must be an HTTP method")
+    if not target.startswith(f"{prefix}/"):
+        raise Malformed("target", f"must be {prefix} and an absolute path")
+    sent = single_header(headers, "X-Forwarded-Proto")
+    scheme = portal_scheme if sent is None else _not_a_list("X-Forwarded-Proto", sent)
+    authority = _not_a_list("Host", _required(headers, "Host"))
+    return _original_request("target", method, scheme, authority, target.removeprefix(prefix))
 
 
 def client_address(peer: Address, x_forwarded_for: Sequence[str], trusted: Sequence[Network]) -> Address:

@@ -13,6 +13,7 @@ from secondgate.errors import InvalidConfiguration
 from secondgate.model.access import Access
 from secondgate.model.application import Destination, MfaCheck
 from secondgate.model.decision import Allow, Evidence, Stage, decide
+from secondgate.model.network_set import NetworkSet
 from secondgate.model.organization import Method, MfaOverride
 from secondgate.model.person import Identity, IdentitySource
 from secondgate.model.policy import (
@@ -136,7 +137,7 @@ def test_rules_refer_by_name_and_are_resolved() -> None:
     assert staff.criteria.require == (LoginMethod(access.identity_providers[0].id), AuthMethod("otp"))
     ip_list, ip = staff.criteria.exclude
     assert isinstance(ip_list, IpList)
-    assert ip_list.networks == (ip_network("192.0.2.0/24"), ip_network("2001:db8::1/128"))
+    assert ip_list.networks == NetworkSet.of([ip_network("192.0.2.0/24"), ip_network("2001:db8::1/128")])
     assert ip == Ip(ip_network("10.0.0.0/8"))
     assert (staff.session_duration_s, staff.mfa) == (3600, MfaOverride(session_duration_s=1800))
     assert ten.criteria.include == (Email("bob@b.com"),)

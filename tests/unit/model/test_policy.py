@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from secondgate.model.network_set import NetworkSet
 from secondgate.model.person import Identity
 from secondgate.model.policy import (
     AnyServiceToken,
@@ -56,7 +57,7 @@ MATCHING: list[Rule] = [
     EmailList("l", frozenset(("ann@example.com", "bob@example.com"))),
     Ip(ip_network("192.0.2.7")),
     Ip(ip_network("192.0.2.0/24")),
-    IpList("l", (ip_network("2001:db8::/32"), ip_network("192.0.2.0/24"))),
+    IpList("l", NetworkSet.of([ip_network("2001:db8::/32"), ip_network("192.0.2.0/24")])),
     InGroup("staff"),
     InGroup("nested"),
     LoginMethod("idp"),
@@ -71,7 +72,7 @@ FAILING: list[Rule] = [
     EmailList("l", frozenset()),
     Ip(ip_network("192.0.3.0/24")),
     Ip(ip_network("2001:db8::/32")),
-    IpList("l", ()),
+    IpList("l", NetworkSet()),
     LoginMethod("other"),
     LoginMethod(""),
     AuthMethod("OTP"),

@@ -10,6 +10,7 @@ from secondgate.errors import Malformed, Reason
 from secondgate.protocol.forwarded import (
     OriginalRequest,
     from_auth_request,
+    from_ext_authz,
     from_forward_auth,
     parse_host,
     single_header,
@@ -29,6 +30,7 @@ FORWARD_AUTH: Headers = [
     ("X-Forwarded-Host", "wiki.example.com"),
     ("X-Forwarded-Uri", "/page?a=1"),
 ]
+EXT_AUTHZ: Headers = [("Host", "wiki.example.com"), ("X-Forwarded-Proto", "https")]
 EXPECTED = OriginalRequest("GET", "https", "wiki.example.com", "/page", "a=1")
 
 
@@ -37,8 +39,16 @@ def replaced(headers: Headers, name: str, value: str) -> Headers:
     return [(sent, value if sent == name else old) for sent, old in headers]
 
 
-def test_both_dialects_say_the_same() -> None:
-    assert from_auth_request(AUTH_REQUEST) == from_forward_auth(FORWARD_AUTH) == EXPECTED
+def from_envoy(
+    headers: Headers, *, method: str = "GET", target: str = "/verify/ext-authz/page?a=1", portal_scheme: str = "https"
+) -> OriginalRequest:
+    return from_ext_authz(
+        headers, method=method, target=target, prefix="/verify/ext-authz", portal_scheme=portal_scheme
+    )
+
+
+def test_all_dialects_say_the_same() -> None:
+    assert from_auth_request(AUTH_REQUEST) == from_forward_auth(FORWARD_AUTH) == from_envoy(EXT_AUTHZ) == EXPECTED
 
 
 def test_names_are_read_in_any_case_and_values_without_blanks_around_them() -> None:
@@ -47,11 +57,12 @@ def test_names_are_read_in_any_case_and_values_without_blanks_around_them() -> N
 
 
 @pytest.mark.case(5)
-def test_neither_dialect_believes_the_headers_of_the_other() -> None:
+def test_no_dialect_believes_the_headers_of_another() -> None:
     forged_forward = [("X-Forwarded-Uri", "/public"), ("X-Forwarded-Host", "evil"), ("X-Forwarded-Method", "OPTIONS")]
     forged_original = [("X-Original-URL", "https://evil/public"), ("X-Original-Method", "OPTIONS")]
     assert from_auth_request(AUTH_REQUEST + forged_forward) == EXPECTED
     assert from_forward_auth(FORWARD_AUTH + forged_original) == EXPECTED
+    assert from_envoy(EXT_AUTHZ + forged_forward + forged_original) == EXPECTED
 
 
 @pytest.mark.case(6)
@@ -296,3 +307,80 @@ def test_parsing_a_host_gives_its_own_fixed_point_or_malformed(text: str) -> Non
     assert host == host.lower()
     assert host.isascii()
     assert not set(host) & set(":@/\\ ,")
+
+
+def test_a_path_behind_the_prefix_is_taken_as_it_was_sent() -> None:
+    for target in ("/", "/%2e%2e/a%2Fb?c=%2f?d#e", "//admin", "/\\admin", "/#x", "/verify/ext-authz/", "/\u00e9\udcff"):
+        found = from_envoy(EXT_AUTHZ, method="PROPFIND", target=f"/verify/ext-authz{target}")
+        assert (found.method, found.path + found.query) == ("PROPFIND", target.replace("?", "", 1))
+
+
+@pytest.mark.case(12, 13)
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(
+            "",
+            "/",
+            "*",
+            "/page",
+            "/verify/ext-authz",
+            "/verify/ext-authz?x=/",
+            "/verify/ext-authz*",
+            "/verify/ext-authzx/",
+        ),
+        *(
+            "//verify/ext-authz/",
+            "/VERIFY/ext-authz/",
+            "/verify/%65xt-authz/",
+            "/verify/ext-authz%2f",
+            "/verify/ext-authz#/",
+        ),
+        *(
+            "http://wiki.example.com/verify/ext-authz/",
+            "wiki.example.com:443",
+            "/verify/ext-authz/a b",
+            "/verify/ext-authz/\x00",
+        ),
+        "/verify/ext-authz/" + "a" * 16_384,
+    ],
+)
+def test_a_target_that_is_no_path_behind_the_prefix_is_refused(target: str) -> None:
+    with pytest.raises(Malformed):
+        from_envoy(EXT_AUTHZ, target=target)
+
+
+@pytest.mark.parametrize("method", ["", "GET,HEAD", "A" * 33, "G\u00cbT", "G T"])
+def test_a_method_of_the_request_line_is_one(method: str) -> None:
+    with pytest.raises(Malformed):
+        from_envoy(EXT_AUTHZ, method=method)
+
+
+def test_the_portals_scheme_stands_for_one_that_is_not_sent() -> None:
+    host = [("Host", "wiki.example.com:8443")]
+    for scheme in ("http", "https"):
+        expected = OriginalRequest("GET", scheme, "wiki.example.com", "/page", "a=1", 8443)
+        assert from_envoy(host, portal_scheme=scheme) == expected
+        assert from_envoy([*host, ("X-Forwarded-Proto", scheme.replace("http", "ws"))], portal_scheme="") == expected
+
+
+@pytest.mark.case(3, 13)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("Host", "")],
+        [("Host", "a.example.com, b.example.com")],
+        [*EXT_AUTHZ, ("Host", "wiki.example.com")],
+        [*EXT_AUTHZ, ("host", "open.example.com")],
+        [*EXT_AUTHZ, ("X-Forwarded-Proto", "https")],
+        [*EXT_AUTHZ, ("X_Forwarded_Proto", "https")],
+        [("Host", "wiki.example.com"), ("X_Forwarded_Proto", "https")],
+        [("Host", "wiki.example.com"), ("X-Forwarded-Proto", "")],
+        [("Host", "wiki.example.com"), ("X-Forwarded-Proto", "ftp")],
+        [("Host", "wiki.example.com"), ("X-Forwarded-Proto", "https, http")],
+    ],
+)
+def test_what_names_no_host_or_scheme_or_several_is_refused(headers: Headers) -> None:
+    with pytest.raises(Malformed):
+        from_envoy(headers)
