@@ -31,9 +31,12 @@ from secondgate.flows.machines import KnownServiceTokens
 from secondgate.flows.metadata_age import verify_not_older
 from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
-from secondgate.flows.refresh import kept_fresh, repeated
+from secondgate.flows.refresh import heard, kept_fresh, refresh, repeated
 from secondgate.flows.services import Services
-from secondgate.gate.server import Gate, IdentityHeaderNames, make_gate
+from secondgate.gate.answers import SERVER_NAME
+from secondgate.gate.context import Gate, IdentityHeaderNames
+from secondgate.gate.protocol import FAST_PATH, GateRunner
+from secondgate.gate.server import make_gate
 from secondgate.listening import BACKLOG, cannot_listen
 from secondgate.logs import configure_logs
 from secondgate.model.application import Application
@@ -48,11 +51,13 @@ from secondgate.proxied import ProxyTrust
 from secondgate.reload import LOOK_EVERY_S, Reload
 from secondgate.store.authenticator_models import AuthenticatorModels, learn_models
 from secondgate.store.embedded import EmbeddedLiveStore
+from secondgate.store.embedded_changes import EmbeddedChanges
 from secondgate.store.mail import OutboxMailer, SmtpMailer
 from secondgate.store.opening import Opened, open_durable
 from secondgate.store.outgoing import HttpOutgoing
-from secondgate.store.ports import LiveStore, Mailer
-from secondgate.store.redis import RedisLiveStore, connect_redis
+from secondgate.store.ports import ChangeKind, Changes, LiveStore, Mailer
+from secondgate.store.redis import DEFAULT_PREFIX, RedisLiveStore, connect_redis
+from secondgate.store.redis_changes import RedisChanges
 from secondgate.store.sessions import Sessions
 from secondgate.worker import Worker
 
@@ -65,6 +70,7 @@ ROTATION_LOOKED_AT_EVERY_S = 60.0
 """How often it is asked whether the signing key has to be replaced."""
 MANAGED_EVERY_S = 1.0
 """How often it is asked whether another replica changed managed objects."""
+COUNTED_EVERY_S = 1.0
 MAX_FIELD_BYTES = 128 * 1024
 Clock = Callable[[], float]
 
@@ -107,11 +113,11 @@ async def open_services(
     opened = await open_durable(
         data_dir=settings.storage.data_dir, database_url=settings.storage.database.reveal(), now=int(clock())
     )
-    live = _live_store(settings, opened, clock)
+    live, changes = _live_store(settings, opened, clock)
     outgoing = HttpOutgoing()
     jwts = PresentedJwts([jwt.source() for jwt in settings.identity.jwt], outgoing, clock=clock)
     try:
-        await managed.manage_by_store(opened.durable)
+        await managed.manage_by_store(opened.durable, changes)
         keys = await _key_ring(settings, opened, now=int(clock()))
         service_tokens = KnownServiceTokens(await opened.durable.list_service_tokens())
         yield Services(
@@ -120,6 +126,7 @@ async def open_services(
             access=managed,
             durable=opened.durable,
             live=live,
+            changes=changes,
             sessions=Sessions(live),
             sealer=opened.sealer,
             mailer=_mailer(settings, clock),
@@ -193,6 +200,12 @@ async def serve(
             repeated(lambda: rotate_keys_when_due(services), every_s=ROTATION_LOOKED_AT_EVERY_S)
         )
         await stack.enter_async_context(repeated(managed.refresh, every_s=MANAGED_EVERY_S))
+        reads = {
+            ChangeKind.ACCESS: managed.refresh,
+            ChangeKind.SIGNING_KEYS: lambda: refresh(services),
+            ChangeKind.SERVICE_TOKENS: lambda: refresh(services),
+        }
+        await stack.enter_async_context(heard(services, reads))
         if (kept_s := settings.audit.retention.seconds) is not None:
             pruned = repeated(lambda: prune_audit_log(services, retention_s=kept_s), every_s=LOOKED_AT_EVERY_S)
             await stack.enter_async_context(pruned)
@@ -210,7 +223,10 @@ async def serve(
             await verify_not_older(services)
         runners = []
         try:
-            for name, app in _listeners(settings, services, managed).items():
+            listeners = _listeners(settings, services, managed)
+            counted = repeated(_counting(listeners["gate"]), every_s=COUNTED_EVERY_S)
+            await stack.enter_async_context(counted)
+            for name, app in listeners.items():
                 runner = new_runner(app)
                 await runner.setup()
                 runners.append(runner)
@@ -224,13 +240,23 @@ async def serve(
             await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 
+def _counting(gate: web.Application) -> Callable[[], Coroutine[None, None, None]]:
+    """Give what adds to the metrics what the gate answered in front of its parser."""
+
+    async def count() -> None:
+        gate[FAST_PATH].count()
+
+    return count
+
+
 def new_runner(app: web.Application) -> web.AppRunner:
     """Make what serves a listener.
 
     A field may be 128 KiB long: a proxy that passes more on than is read here gets its connection closed while it
     still writes, and tells its client of an error of ours.
     """
-    return web.AppRunner(
+    runner = GateRunner if FAST_PATH in app else web.AppRunner
+    return runner(
         app,
         access_log=None,
         logger=_http_log(),
@@ -256,7 +282,7 @@ def _http_log() -> logging.Logger:
 
 async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
     """Keep the names and versions of what we are made of to ourselves."""
-    response.headers[hdrs.SERVER] = "secondgate"
+    response.headers[hdrs.SERVER] = SERVER_NAME
 
 
 async def _listen(runner: web.AppRunner, name: str, address: ListenAddress, worker: Worker | None) -> None:
@@ -296,7 +322,12 @@ def _listeners(settings: Settings, services: Services, managed: ManagedAccess) -
     )
     portal = Portal(services, trust, settings.portal_host, settings.secure)
     administration = Administration(services, managed, settings.account_id, settings.portal_host)
-    listeners = {"gate": make_gate(gate), "portal": make_portal(portal), "admin": make_admin(administration)}
+    gate_listener = make_gate(gate)
+    listeners = {
+        "gate": gate_listener,
+        "portal": make_portal(portal),
+        "admin": make_admin(administration, before_metrics=gate_listener[FAST_PATH].count),
+    }
     for app in listeners.values():
         app.on_response_prepare.append(_name_server)
     return listeners
@@ -318,9 +349,14 @@ def _refusal_page(services: Services, application: Application | None) -> str:
     )
 
 
-def _live_store(settings: Settings, opened: Opened, clock: Clock) -> LiveStore:
+def _live_store(settings: Settings, opened: Opened, clock: Clock) -> tuple[LiveStore, Changes]:
     url = settings.storage.redis.reveal()
-    return RedisLiveStore(connect_redis(url)) if url else EmbeddedLiveStore(opened.database, clock=clock)
+    if not url:
+        embedded = EmbeddedChanges(opened.database, clock=clock)
+        return EmbeddedLiveStore(opened.database, clock=clock, changes=embedded), embedded
+    client = connect_redis(url)
+    changes = RedisChanges(client, prefix=DEFAULT_PREFIX, subscriber=lambda: connect_redis(url))
+    return RedisLiveStore(client), changes
 
 
 def _mailer(settings: Settings, clock: Clock) -> Mailer | None:

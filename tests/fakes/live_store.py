@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from secondgate.store.ports import Kind, LiveRecord
+from secondgate.store.ports import Change, ChangeKind, Kind, LiveRecord
+from tests.fakes.changes import MemoryChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,9 @@ class _Live:
 class MemoryLiveStore:
     """Records that expire by `clock` (Unix seconds)."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], changes: MemoryChanges | None = None) -> None:
         self._clock = clock
+        self.changes = changes or MemoryChanges()
         self.records: dict[tuple[Kind, str], _Live] = {}
 
     async def save(self, kind: Kind, key: str, value: bytes, *, ttl_s: int, owner: str = "") -> None:
@@ -29,9 +31,13 @@ class MemoryLiveStore:
         found = self._find(kind, key)
         return None if found is None else found.value
 
+    async def missing(self, kind: Kind, keys: Sequence[str]) -> frozenset[str]:
+        return frozenset(key for key in keys if self._find(kind, key) is None)
+
     async def claim(self, kind: Kind, key: str) -> bytes | None:
         found = self._find(kind, key)
         self.records.pop((kind, key), None)
+        await self._tell(kind, key)
         return None if found is None else found.value
 
     async def claim_once(self, kind: Kind, key: str, *, ttl_s: int) -> bool:
@@ -57,7 +63,12 @@ class MemoryLiveStore:
         theirs = [(kind, key) for kind in kinds for key, _ in self._owned(kind, owner)]
         for kind, key in theirs:
             del self.records[kind, key]
+            await self._tell(kind, key)
         return len(theirs)
+
+    async def _tell(self, kind: Kind, key: str) -> None:
+        if kind is Kind.APPLICATION_SESSION:
+            await self.changes.publish(Change(ChangeKind.SESSION_ENDED, key))
 
     async def ping(self) -> None:
         pass

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from secondgate.store.embedded import EmbeddedLiveStore
+from secondgate.store.embedded_changes import EmbeddedChanges
 from secondgate.store.opening import SQLITE_FILE, open_durable
 from secondgate.store.ports import DurableStore, LiveStore
 from secondgate.store.redis import RedisLiveStore, connect_redis
@@ -135,7 +136,10 @@ async def live(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> 
     else:
         async with new_database(request.param) as url:
             opened = await open_durable(data_dir=tmp_path / "data", database_url=url, now=NOW)
-            first, second = (EmbeddedLiveStore(opened.database, clock=clock) for _ in range(2))
+            first, second = (
+                EmbeddedLiveStore(opened.database, clock=clock, changes=EmbeddedChanges(opened.database, clock=clock))
+                for _ in range(2)
+            )
             yield LiveBench(first, second, move)
             await opened.durable.close()
 

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from secondgate.errors import Unavailable
-from secondgate.gate.server import CHECKS
+from secondgate.gate.context import CHECKS
 from secondgate.store.ports import Kind
 from tests.web.browser import Person
 from tests.web.site import AUTH_REQUEST, DIALECTS, EXT_AUTHZ, IDENTITY, NAVIGATION, ROOT, SCRIPT, Site, question

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+from collections.abc import Callable
 
 from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -16,10 +17,12 @@ from secondgate.handed_down import METRICS_VARIABLE
 
 READY_TIMEOUT_S = 2.0
 SERVICES = web.AppKey("services", Services)
+BEFORE_METRICS: web.AppKey[Callable[[], None]] = web.AppKey("before_metrics")
 
 
-def add_health(app: web.Application, services: Services) -> None:
-    """Add the routes."""
+def add_health(app: web.Application, services: Services, *, before_metrics: Callable[[], None]) -> None:
+    """Add the routes. `before_metrics` is called before metrics are told, to add what was only counted yet."""
+    app[BEFORE_METRICS] = before_metrics
     app[SERVICES] = services
     app.add_routes(
         [web.get("/livez", _live), web.get("/readyz", _ready), web.get("/metrics", _metrics)],
@@ -45,8 +48,9 @@ async def _ready(request: web.Request) -> web.Response:
     return web.json_response({"status": "ok" if ready else "unavailable", **stores}, status=200 if ready else 503)
 
 
-async def _metrics(_: web.Request) -> web.Response:
+async def _metrics(request: web.Request) -> web.Response:
     """GET /metrics: of this process, or the sum over all workers that there are and were, whichever answers."""
+    request.app[BEFORE_METRICS]()
     return web.Response(body=await _counted(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
 

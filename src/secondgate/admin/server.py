@@ -44,10 +44,10 @@ BASE = "/client/v4"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
-def make_admin(administration: Administration) -> web.Application:
-    """Make the listener's application."""
+def make_admin(administration: Administration, *, before_metrics: Callable[[], None] = lambda: None) -> web.Application:
+    """Make the listener's application; `before_metrics` as in `add_health`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    add_health(app, administration.services)
+    add_health(app, administration.services, before_metrics=before_metrics)
     description = json.dumps(describe(CALLS))
     for call in CALLS:
         app.router.add_route(call.method, BASE + call.path, _handler(administration, call))

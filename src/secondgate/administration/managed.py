@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -24,7 +25,8 @@ from secondgate.errors import Conflict, InvalidConfiguration, Problem, Reason, U
 from secondgate.model.access import Access
 from secondgate.model.access_object import AccessObject, ObjectKind, StoredAccess
 from secondgate.model.audit import AuditEvent
-from secondgate.store.ports import AccessObjects
+from secondgate.store.ports import AccessObjects, ChangeKind, Changes
+from secondgate.store.ports import Change as Announcement
 
 log = structlog.get_logger("secondgate.administration")
 
@@ -88,6 +90,7 @@ class ManagedAccess:
     def __init__(self, *, account_id: str) -> None:
         self._account_id = account_id
         self._store: AccessObjects | None = None
+        self._changes: Changes | None = None
         self._of_file = AccessShapes()
         self._revocations: Mapping[str, int] = {}
         self._version, self._unreadable_version = 0, -1
@@ -111,12 +114,14 @@ class ManagedAccess:
         self.file, self._of_file, self._access = file, shapes, access
         return access
 
-    async def manage_by_store(self, store: AccessObjects) -> None:
+    async def manage_by_store(self, store: AccessObjects, changes: Changes | None = None) -> None:
         """Take what a store holds: all objects, or where a file manages them, only what was revoked.
+
+        What is changed here is told by `changes`.
 
         Raises Unavailable, and InvalidConfiguration for what cannot be read.
         """
-        self._store = store
+        self._store, self._changes = store, changes
         await self._take(await store.load_access_objects())
 
     async def refresh(self) -> bool:
@@ -153,7 +158,9 @@ class ManagedAccess:
         if self._store is None or self.file:
             raise Conflict(Reason.MANAGED_BY_FILE, f"this is managed by {self.file}: change it there")
         async with self._taking:
-            return await self._change(self._store, decide, event)
+            changed = await self._change(self._store, decide, event)
+        await self._tell()
+        return changed
 
     async def imagine(self, change: Change) -> Access:
         """Give the settings as they would be with a change that nobody makes. Raises InvalidChange."""
@@ -168,6 +175,7 @@ class ManagedAccess:
             raise Unavailable("the store of revocations is not open")
         await self._store.revoke_application(application_id)
         await self.refresh()
+        await self._tell()
 
     async def _change(
         self,
@@ -190,6 +198,12 @@ class ManagedAccess:
                 self.documents, self._access = after, access
                 return changed
         raise Conflict(Reason.CHANGED_MEANWHILE, "others change the settings at the same time: try again")
+
+    async def _tell(self) -> None:
+        """Tell other processes; one that cannot be told looks for itself every second."""
+        if self._changes is not None:
+            with suppress(Unavailable):
+                await self._changes.publish(Announcement(ChangeKind.ACCESS))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Judge a thousand applications elsewhere: it takes a while, in which the gate has to answer."""

@@ -18,6 +18,7 @@ from secondgate.model.audit import Actor, ActorKind, Who
 from secondgate.model.keys import KeyRotation, SigningKey
 from secondgate.protocol.duration import MAX_DURATION_S
 from secondgate.protocol.jwt import SPREAD_S, new_signing_key
+from secondgate.store.ports import ChangeKind
 
 DAY_S = 86_400
 DEFAULT_INTERVAL_DAYS = 42
@@ -94,6 +95,7 @@ async def _rotate(services: Services, rotation: KeyRotation, keys: Sequence[Sign
     if not await services.durable.add_signing_key(new, expected_version=rotation.version, deleted=ended):
         return False
     services.keys.replace(await services.durable.list_signing_keys())
+    await services.tell(ChangeKind.SIGNING_KEYS)
     await services.audit("signing_keys.rotated", actor=actor, kid=new.kid, ended=", ".join(ended))
     return True
 

@@ -1,4 +1,6 @@
-"""Reads again what other replicas and the command line may have changed: signing keys and service tokens.
+"""Reads again what other processes changed: as soon as they tell, and now and then all the same.
+
+Signing keys and service tokens, and what the composition root adds.
 
 What is not read for a while stays in use: keys for ever, service tokens for a minute (`flows.machines`).
 """
@@ -6,7 +8,7 @@ What is not read for a while stays in use: keys for ever, service tokens for a m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -14,6 +16,7 @@ import structlog
 from secondgate.errors import Unavailable
 from secondgate.flows.service_tokens import know_service_tokens, unknown_references
 from secondgate.flows.services import Services
+from secondgate.store.ports import Change, ChangeKind
 
 log = structlog.get_logger("secondgate.refresh")
 
@@ -56,6 +59,49 @@ async def kept_fresh(services: Services, *, every_s: float = REFRESH_EVERY_S) ->
         unknown.tell()
 
     async with repeated(read_again, every_s=every_s):
+        yield
+
+
+class _Heard:
+    """Hears of changes (`ports.ChangeListener`), and what they are about is read again: each thing once at a time."""
+
+    def __init__(self, services: Services, reads: Mapping[ChangeKind, Callable[[], Awaitable[object]]]) -> None:
+        self._jwts = services.jwts
+        self._reads = reads
+        self._due: set[ChangeKind] = set()
+        self._is_due = asyncio.Event()
+
+    def changed(self, change: Change) -> None:
+        """Have it read again; of a person only what tokens of other login systems proved is remembered."""
+        if change.kind is ChangeKind.PERSON:
+            self._jwts.logins.clear()
+        if change.kind in self._reads:
+            self._due.add(change.kind)
+            self._is_due.set()
+
+    def connected(self) -> None:
+        """Read everything: what was told before may have been missed."""
+        self._jwts.logins.clear()
+        self._due.update(self._reads)
+        self._is_due.set()
+
+    def disconnected(self) -> None:
+        """Go on: all of it is looked at now and then."""
+
+    async def read_again(self) -> None:
+        """Wait for changes and read."""
+        await self._is_due.wait()
+        self._is_due.clear()
+        due, self._due = self._due, set()
+        for kind in due:
+            await self._reads[kind]()
+
+
+@asynccontextmanager
+async def heard(services: Services, reads: Mapping[ChangeKind, Callable[[], Awaitable[object]]]) -> AsyncIterator[None]:
+    """Let this process read again what others tell that they changed; `reads` says how, for each kind."""
+    listener = _Heard(services, reads)
+    async with services.changes.listen(listener), repeated(listener.read_again, every_s=0):
         yield
 
 

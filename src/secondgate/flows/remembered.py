@@ -43,6 +43,11 @@ class Remembered(Generic[K, V]):
         self._entries.move_to_end(key)
         return Found(entry[1])
 
+    def clear(self) -> None:
+        """Forget everything, what is being found out too."""
+        self._entries.clear()
+        self._under_way = {}
+
     def put(self, key: K, value: V) -> V:
         """Remember a value as of now, and give it."""
         self._entries[key] = (self._clock(), value)
@@ -65,6 +70,8 @@ class Remembered(Generic[K, V]):
         return await asyncio.shield(task)
 
     def _finish(self, key: K, done: asyncio.Task[V]) -> None:
-        del self._under_way[key]
-        if not done.cancelled() and done.exception() is None:
+        is_current = self._under_way.get(key) is done
+        if is_current:
+            del self._under_way[key]
+        if not done.cancelled() and done.exception() is None and is_current:
             self.put(key, done.result())

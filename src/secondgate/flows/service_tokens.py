@@ -22,6 +22,7 @@ from secondgate.model.secret import Secret
 from secondgate.model.service_token import ServiceToken
 from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.service_token import new_client_id, new_client_secret
+from secondgate.store.ports import ChangeKind
 
 NAME_MAX_CHARS = 350
 ATTEMPTS = 8
@@ -59,7 +60,7 @@ async def create_service_token(
         is_enabled=is_enabled,
     )
     await services.durable.add_service_token(token)
-    await know_service_tokens(services)
+    await _tell_tokens(services)
     await _audit(services, "service_token.created", token, actor)
     return token, secret
 
@@ -90,7 +91,7 @@ async def rotate_service_token(
     )
     if not await services.durable.replace_service_token(rotated):
         raise Conflict(Reason.UNKNOWN_OR_USED, f"the service token {token.name!r} was changed meanwhile; look again")
-    await know_service_tokens(services)
+    await _tell_tokens(services)
     await _audit(services, "service_token.rotated", token, actor)
     return replace(rotated, revision=token.revision + 1), secret
 
@@ -117,7 +118,7 @@ async def change_service_token(
         if changed == token:
             return token
         if await services.durable.replace_service_token(replace(changed, updated_at=now)):
-            await know_service_tokens(services)
+            await _tell_tokens(services)
             detail = {
                 f"{when}.{name}": str(getattr(one, name))
                 for name in ("name", "duration_s", "expires_at", "is_enabled", "previous_expires_at")
@@ -143,9 +144,15 @@ async def revoke_service_token(services: Services, reference: str, *, actor: Who
     token = await load_service_token(services, reference)
     if not await services.durable.delete_service_token(token.id):
         raise _not_found(reference)
-    await know_service_tokens(services)
+    await _tell_tokens(services)
     await _audit(services, "service_token.revoked", token, actor)
     return token
+
+
+async def _tell_tokens(services: Services) -> None:
+    """Let the gate of this process know what was changed, and all others."""
+    await know_service_tokens(services)
+    await services.tell(ChangeKind.SERVICE_TOKENS)
 
 
 async def know_service_tokens(services: Services) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from secondgate.errors import Unavailable
 from secondgate.flows.known_tokens import KnownTokens, SingleFlight
 from secondgate.flows.machines import KnownServiceTokens, MachineAssertions
 from secondgate.flows.presented_jwts import PresentedJwts
@@ -19,7 +20,18 @@ from secondgate.protocol.jwt import KeyRing
 from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.webauthn import RelyingParty
-from secondgate.store.ports import AttemptLimits, Changes, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
+from secondgate.store.ports import (
+    AttemptLimits,
+    Change,
+    ChangeKind,
+    Changes,
+    DurableStore,
+    Kind,
+    LiveStore,
+    Mailer,
+    Outgoing,
+    Sealer,
+)
 from secondgate.store.sessions import Sessions
 
 log = structlog.get_logger("secondgate.flows")
@@ -131,6 +143,13 @@ class Services:
             return False
         await self.write_event(self.new_event(action, actor=actor, person_id=person_id, address=address, detail=detail))
         return True
+
+    async def tell(self, kind: ChangeKind, key: str = "") -> None:
+        """Tell every process of a change that was made. One that cannot be told looks for itself before long."""
+        try:
+            await self.changes.publish(Change(kind, key))
+        except Unavailable as error:
+            log.warning("change.not_told", kind=kind, reason=str(error))
 
     async def write_event(self, event: AuditEvent) -> None:
         """Write an event to the audit log, and as a log line."""

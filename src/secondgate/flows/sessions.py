@@ -7,7 +7,7 @@ from secondgate.flows.browser import factor_in_use
 from secondgate.flows.services import Services
 from secondgate.model.audit import Who
 from secondgate.model.session import ApplicationSession, Login
-from secondgate.store.ports import Kind
+from secondgate.store.ports import ChangeKind, Kind
 
 ALL_KINDS = (
     Kind.LOGIN,
@@ -120,6 +120,7 @@ async def delete_authenticators(
         deleted += await services.durable.delete_authenticator(person_id, one)
         await end_sessions_of_authenticator(services, person_id, one)
         await services.audit("authenticator.deleted", actor=actor, person_id=person_id, id=one)
+    await services.tell(ChangeKind.PERSON, person_id)
     # A window that the authenticator opened in somebody else's hands closes with it.
     await services.live.delete_owned(person_id, kinds=(Kind.DEVICE_WINDOW,))
     return deleted
@@ -129,6 +130,7 @@ async def set_person_disabled(services: Services, person_id: str, *, disabled: b
     """Disable a person, which ends all that is theirs and live, or enable one. Raises NotFound."""
     if not await services.durable.change_person(person_id, disabled=disabled, now=services.now()):
         raise NotFound(Reason.NOT_FOUND)
+    await services.tell(ChangeKind.PERSON, person_id)
     await services.audit("person.disabled" if disabled else "person.enabled", actor=actor, person_id=person_id)
     if disabled:
         await services.durable.delete_pass(person_id)
@@ -139,5 +141,6 @@ async def delete_person(services: Services, person_id: str, *, actor: Who) -> No
     """Delete a person with factors and sessions. Raises NotFound."""
     if not await services.durable.delete_person(person_id):
         raise NotFound(Reason.NOT_FOUND)
+    await services.tell(ChangeKind.PERSON, person_id)
     await services.audit("person.deleted", actor=actor, person_id=person_id)
     await end_sessions(services, person_id, actor=actor)

@@ -6,11 +6,12 @@ seconds), so that records end when the process's own time says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import ColumnElement, and_, case, delete, literal, select
 
-from secondgate.store.ports import Kind, LiveRecord
+from secondgate.store.embedded_changes import EmbeddedChanges
+from secondgate.store.ports import Change, ChangeKind, Kind, LiveRecord
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import live
 
@@ -19,10 +20,14 @@ _MARK = b"1"
 
 
 class EmbeddedLiveStore:
-    """Live records in a migrated `database`, which it does not close. The methods are described in the port."""
+    """Live records in a migrated `database`, which it does not close; what others remember of them ends by `changes`.
 
-    def __init__(self, database: Database, *, clock: Callable[[], float]) -> None:
+    The methods are described in the port.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], float], changes: EmbeddedChanges) -> None:
         self._database = database
+        self._changes = changes
         self._clock = clock
         self._pruned_at = 0.0
 
@@ -48,12 +53,25 @@ class EmbeddedLiveStore:
             row = (await connection.execute(wanted)).one_or_none()
             return None if row is None else _value(row.value, row.tally)
 
+    async def missing(self, kind: Kind, keys: Sequence[str]) -> frozenset[str]:
+        """Give those of the keys of which there is no record."""
+        if not keys:
+            return frozenset()
+        wanted = select(live.c.key).where(
+            live.c.kind == kind.value, live.c.key.in_(keys), live.c.expires_at > self._clock()
+        )
+        async with self._database.reading() as connection:
+            return frozenset(keys) - frozenset((await connection.execute(wanted)).scalars())
+
     async def claim(self, kind: Kind, key: str) -> bytes | None:
         """Read and delete in one step."""
         claim = delete(live).where(self._is_live(kind, key)).returning(live.c.value, live.c.tally)
         async with self._database.writing() as connection:
             row = (await connection.execute(claim)).one_or_none()
-            return None if row is None else _value(row.value, row.tally)
+            ended = _ended(kind, [] if row is None else [key])
+            await self._changes.write(connection, ended)
+        self._changes.tell(ended)
+        return None if row is None else _value(row.value, row.tally)
 
     async def claim_once(self, kind: Kind, key: str, *, ttl_s: int) -> bool:
         """Mark a key as used; True for the first caller."""
@@ -90,8 +108,7 @@ class EmbeddedLiveStore:
 
     async def delete(self, kind: Kind, key: str) -> bool:
         """Delete; whether there was one."""
-        async with self._database.writing() as connection:
-            return (await connection.execute(delete(live).where(self._is_live(kind, key)))).rowcount == 1
+        return await self.claim(kind, key) is not None
 
     async def list_owned(self, kind: Kind, owner: str) -> tuple[LiveRecord, ...]:
         """List an owner's records of one kind that have not expired."""
@@ -111,7 +128,11 @@ class EmbeddedLiveStore:
             live.c.owner == owner, live.c.kind.in_([kind.value for kind in kinds]), live.c.expires_at > self._clock()
         )
         async with self._database.writing() as connection:
-            return (await connection.execute(theirs)).rowcount
+            rows = (await connection.execute(theirs.returning(live.c.kind, live.c.key))).all()
+            ended = [change for row in rows for change in _ended(Kind(row.kind), [row.key])]
+            await self._changes.write(connection, ended)
+        self._changes.tell(ended)
+        return len(rows)
 
     async def ping(self) -> None:
         """Answer, or raise Unavailable."""
@@ -122,6 +143,13 @@ class EmbeddedLiveStore:
 
     def _is_live(self, kind: Kind, key: str) -> ColumnElement[bool]:
         return and_(live.c.kind == kind.value, live.c.key == key, live.c.expires_at > self._clock())
+
+
+def _ended(kind: Kind, keys: list[str]) -> list[Change]:
+    """Give what others are told of deleted records."""
+    if kind is not Kind.APPLICATION_SESSION:
+        return []
+    return [Change(ChangeKind.SESSION_ENDED, key) for key in keys]
 
 
 def _value(value: bytes, tally: int | None) -> bytes:

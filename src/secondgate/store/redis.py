@@ -12,7 +12,7 @@ may have been carried out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -21,13 +21,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from secondgate.errors import InvalidConfiguration, Problem, Unavailable
-from secondgate.store.ports import Kind, LiveRecord
+from secondgate.store.ports import ChangeKind, Kind, LiveRecord
+from secondgate.store.redis_changes import channel_of
 
 DEFAULT_PREFIX = "sg:{live}"
 _CONNECTIONS = 32
 _RECORD = b"\0"
 _LENGTH_BYTES = 2
 _MARK = b"1"
+_TOLD = {Kind.APPLICATION_SESSION: ChangeKind.SESSION_ENDED.value}
 
 # KEYS: record, index · ARGV: value, ttl in ms, member
 _SAVE_OWNED = """
@@ -52,18 +54,40 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
 end
 return found
 """
-# KEYS: one index a kind · ARGV: what an owned value begins with, then the prefix of each kind's records
+# KEYS: one index a kind · ARGV: what an owned value begins with, the channel, then for each kind the prefix of its
+# records and what is told of each that is deleted, empty where nothing is
 _DELETE_OWNED = """
 local count = 0
 for i, index in ipairs(KEYS) do
   for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    local key = ARGV[i + 1] .. member
+    local key = ARGV[2 * i + 1] .. member
     local value = redis.call('GET', key)
-    if value and string.sub(value, 1, #ARGV[1]) == ARGV[1] then count = count + redis.call('DEL', key) end
+    if value and string.sub(value, 1, #ARGV[1]) == ARGV[1] then
+      count = count + redis.call('DEL', key)
+      local told = ARGV[2 * i + 2]
+      if told ~= '' then redis.call('PUBLISH', ARGV[2], told .. ' ' .. member) end
+    end
   end
   redis.call('DEL', index)
 end
 return count
+"""
+# KEYS: record · ARGV: the channel, what is told
+_TAKE_TOLD = """
+local value = redis.call('GET', KEYS[1])
+if value then
+  redis.call('DEL', KEYS[1])
+  redis.call('PUBLISH', ARGV[1], ARGV[2])
+end
+return value
+"""
+# KEYS: records · gives the numbers of those that are missing
+_MISSING = """
+local missing = {}
+for i, key in ipairs(KEYS) do
+  if redis.call('EXISTS', key) == 0 then missing[#missing + 1] = i end
+end
+return missing
 """
 # KEYS: counter · ARGV: ttl in ms
 _INCREMENT = """
@@ -106,6 +130,8 @@ class RedisLiveStore:
         self._list_owned = client.register_script(_LIST_OWNED)
         self._delete_owned = client.register_script(_DELETE_OWNED)
         self._increment = client.register_script(_INCREMENT)
+        self._take_told = client.register_script(_TAKE_TOLD)
+        self._missing = client.register_script(_MISSING)
 
     async def save(self, kind: Kind, key: str, value: bytes, *, ttl_s: int, owner: str = "") -> None:
         """Write or replace a record."""
@@ -122,10 +148,21 @@ class RedisLiveStore:
         with _errors_translated():
             return _value(await self._client.get(self._key(kind, key)))
 
+    async def missing(self, kind: Kind, keys: Sequence[str]) -> frozenset[str]:
+        """Give those of the keys of which there is no record."""
+        if not keys:
+            return frozenset()
+        names = [self._key(kind, key) for key in keys]
+        with _errors_translated():
+            if await self._client.exists(*names) == len(names):
+                return frozenset()
+            found = await self._missing(keys=names)
+        return frozenset(keys[number - 1] for number in found)
+
     async def claim(self, kind: Kind, key: str) -> bytes | None:
         """Read and delete in one step."""
         with _errors_translated():
-            return _value(await self._client.getdel(self._key(kind, key)))
+            return _value(await self._take(kind, key))
 
     async def claim_once(self, kind: Kind, key: str, *, ttl_s: int) -> bool:
         """Mark a key as used; True for the first caller."""
@@ -140,6 +177,8 @@ class RedisLiveStore:
     async def delete(self, kind: Kind, key: str) -> bool:
         """Delete; whether there was one."""
         with _errors_translated():
+            if kind in _TOLD:
+                return await self._take(kind, key) is not None
             return bool(await self._client.delete(self._key(kind, key)))
 
     async def list_owned(self, kind: Kind, owner: str) -> tuple[LiveRecord, ...]:
@@ -158,7 +197,9 @@ class RedisLiveStore:
         if not owner or not kinds:
             return 0
         keys = [self._index(kind, owner) for kind in kinds]
-        args = [_owned_by(owner), *(self._key(kind, "").encode() for kind in kinds)]
+        args: list[bytes] = [_owned_by(owner), channel_of(self._prefix).encode()]
+        for kind in kinds:
+            args += [self._key(kind, "").encode(), _TOLD.get(kind, "").encode()]
         with _errors_translated():
             return int(await self._delete_owned(keys=keys, args=args))
 
@@ -170,6 +211,14 @@ class RedisLiveStore:
     async def close(self) -> None:
         """Give back all connections."""
         await self._client.aclose()
+
+    async def _take(self, kind: Kind, key: str) -> object:
+        """Read and delete; of what others remember they are told in the same step."""
+        name = self._key(kind, key)
+        told = _TOLD.get(kind)
+        if told is None:
+            return await self._client.getdel(name)
+        return await self._take_told(keys=[name], args=[channel_of(self._prefix), f"{told} {key}"])
 
     def _key(self, kind: Kind, key: str) -> str:
         return f"{self._prefix}:{kind.value}:{key}"

@@ -134,6 +134,7 @@ class World:
             access=self.access,
             durable=cast("DurableStore", self.durable_steps),
             live=live,
+            changes=self.live.changes,
             sessions=Sessions(live),
             sealer=KeyFileSealer(Secret(os.urandom(32))),
             mailer=self.mailer,
