@@ -112,8 +112,9 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
     match decision:
         case Allow():
             headers = _identity(gate, verdict)
-            if dialect.returns_cookie and ((rest := _upstream_cookies(arrival)) or dialect.returns_empty_cookie):
-                headers[hdrs.COOKIE] = rest
+            if dialect.returns_cookie:
+                rest = _upstream_cookies(arrival)
+                headers.update({str(hdrs.COOKIE): rest} if rest else dialect.no_cookie)
             return web.Response(status=200, headers=headers)
         case SignIn(reason, is_machine=True):
             _log_machine(gate, dialect, arrival, original, reason)
