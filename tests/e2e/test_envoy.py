@@ -89,3 +89,21 @@ def test_a_client_of_this_very_machine_is_known_by_its_own_address(site: Site) -
         visitor = replace(Visitor(site), source=source)
         visitor.page = visitor.ask("open", "/page", headers=[("X-Forwarded-For", "198.51.100.1")])
         assert [value for name, value in visitor.received()["headers"] if name.lower() == "x-forwarded-for"] == [source]
+
+
+def test_nothing_of_envoys_own_is_believed_of_a_client(site: Site) -> None:
+    visitor = Visitor(site)
+    forged = [
+        ("X-Envoy-Internal", "true"),
+        ("X-Envoy-Upstream-Rq-Timeout-Ms", "1"),
+        ("X-Envoy-Retry-On", "5xx"),
+        ("X-Envoy-Original-Path", "/admin"),
+        ("X-Envoy-Auth-Headers-To-Remove", "remote-email"),
+    ]
+    visitor.page = visitor.ask("open", "/page", headers=forged)
+    assert visitor.page.status == 200
+    told = {name.lower(): value for name, value in visitor.received()["headers"]}
+    assert "x-envoy-internal" not in told
+    assert "x-envoy-retry-on" not in told
+    assert told.get("x-envoy-expected-rq-timeout-ms") == "15000"
+    assert "remote-email" in told
