@@ -92,7 +92,7 @@ def test_a_client_of_this_very_machine_is_known_by_its_own_address(site: Site) -
 
 
 def test_nothing_of_envoys_own_is_believed_of_a_client(site: Site) -> None:
-    visitor = Visitor(site)
+    visitor = Visitor(site, source="127.0.0.1")  # which Envoy would take for internal, as it would 10.0.0.0/8
     forged = [
         ("X-Envoy-Internal", "true"),
         ("X-Envoy-Upstream-Rq-Timeout-Ms", "1"),
