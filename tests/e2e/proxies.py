@@ -1,4 +1,4 @@
-"""nginx and Traefik with the files that people include; only ports, host names and paths are changed in them."""
+"""nginx, Traefik and Envoy with the files that people include; only ports, host names and paths are changed in them."""
 
 from __future__ import annotations
 
@@ -129,6 +129,34 @@ def start_traefik(
     running = start("traefik", command, folder=folder, ports=[port], env={"SECONDGATE_PROXY_SECRET": PROXY_SECRET})
     _wait_for_routes(running, port, hosts[0])
     return running
+
+
+def start_envoy(
+    folder: Path, *, port: int, hosts: list[str], upstreams: Upstreams, certificate: Certificate
+) -> Running:
+    """Start Envoy with `deploy/envoy/envoy.yaml`."""
+    changes = {
+        "address: 0.0.0.0, port_value: 443": f"address: 127.0.0.1, port_value: {port}",
+        "/etc/envoy/tls/example.test.pem": str(certificate.certificate),
+        "/etc/envoy/tls/example.test.key": str(certificate.key),
+        "[app.example.test, key.example.test]": f"[{', '.join(hosts)}]",
+        "port_value: 9180": f"port_value: {upstreams.gate}",
+        "port_value: 9181": f"port_value: {upstreams.portal}",
+        "port_value: 8080": f"port_value: {upstreams.application}",
+    }
+    (folder / "envoy.yaml").write_text(_rendered(ROOT / "deploy/envoy/envoy.yaml", changes))
+    envoy = shutil.which("envoy", path=str(Path(sys.executable).parent)) or "envoy"
+    command = [
+        envoy,
+        "-c",
+        folder / "envoy.yaml",
+        "--concurrency",
+        1,
+        "--use-dynamic-base-id",
+        "--log-level",
+        "warning",
+    ]
+    return start("envoy", command, folder=folder, ports=[port], env={"SECONDGATE_PROXY_SECRET": PROXY_SECRET})
 
 
 def _wait_for_routes(running: Running, port: int, host: str) -> None:

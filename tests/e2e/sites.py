@@ -12,8 +12,10 @@ from pathlib import Path
 
 from tests.e2e.certificate import Certificate
 from tests.e2e.processes import Running, free_port, start
-from tests.e2e.proxies import PROXY_SECRET, ROOT, Upstreams, start_nginx, start_traefik
+from tests.e2e.proxies import PROXY_SECRET, ROOT, Upstreams, start_envoy, start_nginx, start_traefik
 
+PROXIES = ("nginx", "traefik", "envoy")
+"""What a file of tests that needs no browser runs behind: it names these for the fixture `site`."""
 LABELS = ("app", "key", "staff", "open", "plain", "other", "hook", "both")
 """The applications' host labels; what each asks for stands in `access_by_pin`."""
 
@@ -84,13 +86,13 @@ class Place:
 
     @property
     def scheme(self) -> str:
-        """HTTPS behind nginx, plain HTTP behind Traefik."""
-        return "https" if self.proxy == "nginx" else "http"
+        """HTTPS behind nginx and Envoy, plain HTTP behind Traefik."""
+        return "http" if self.proxy == "traefik" else "https"
 
     @property
     def domain(self) -> str:
         """The domain of all hosts."""
-        return "example.test" if self.proxy == "nginx" else "localhost"
+        return "localhost" if self.proxy == "traefik" else "example.test"
 
     @property
     def public_url(self) -> str:
@@ -130,6 +132,8 @@ def running_site(
             proxy = start_nginx(
                 folder, port=port, hosts=hosts, upstreams=upstreams, certificate=certificate, login_proxy=login_proxy
             )
+        elif place.proxy == "envoy":
+            proxy = start_envoy(folder, port=port, hosts=hosts, upstreams=upstreams, certificate=certificate)
         else:
             proxy = start_traefik(
                 folder, port=port, domain=domain, hosts=hosts, upstreams=upstreams, login_proxy=login_proxy
@@ -167,7 +171,7 @@ def _start_secondgate(
     path.write_text(json.dumps(configuration, indent=2))
     command = [sys.executable, "-m", "tests.e2e.serve_with_clock", path, folder / "clock"]
     ports = [upstreams.gate, upstreams.portal]
-    return start("secondgate", command, folder=folder, ports=ports, env={"PYTHONPATH": str(ROOT)})
+    return start("secondgate", command, folder=folder, ports=ports, env={"PYTHONPATH": f"{ROOT}/src:{ROOT}"})
 
 
 def access_by_pin(domain: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What a client is told when the gate does not let it through, by both proxies alike."""
+"""What a client is told when the gate does not let it through, by all proxies alike."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.sites import Site
+from tests.e2e.sites import PROXIES, Site
 from tests.e2e.visitor import NAVIGATION, Visitor
 from tests.e2e.wire import Answer
+
+pytestmark = pytest.mark.parametrize("site", PROXIES, indirect=True, scope="session")
 
 
 def is_on_the_way_to_login(site: Site, answer: Answer, path: str) -> bool:

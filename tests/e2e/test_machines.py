@@ -1,4 +1,4 @@
-"""Machines through both proxies: a service token opens what policies give it, and its secret ends at the proxy."""
+"""Machines through the proxies: a service token opens what policies give it, and its secret ends at the proxy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.processes import own_environment
 from tests.e2e.proxies import ROOT
-from tests.e2e.sites import Site
+from tests.e2e.sites import PROXIES, Site
 from tests.e2e.visitor import NAVIGATION, Visitor
 from tests.e2e.wire import Answer
 
@@ -24,6 +24,8 @@ KINDS = [
     pytest.param([], id="bare"),
 ]
 IDENTITY = ("remote-user", "remote-email", "remote-name", "remote-groups", "cf-access-authenticated-user-email")
+
+behind_every_proxy = pytest.mark.parametrize("site", PROXIES, indirect=True, scope="session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def token(site: Site) -> Token:
     return made
 
 
+@behind_every_proxy
 def test_a_machine_reaches_the_application_which_is_told_which_one_it_is(visitor: Visitor, token: Token) -> None:
     visitor.page = visitor.ask("hook", "/deploy?x=1", headers=token.headers, method="POST", body=b"go")
     assert visitor.page.status == 200
@@ -91,6 +94,7 @@ def test_a_machine_reaches_the_application_which_is_told_which_one_it_is(visitor
     assert (claims["common_name"], claims["sub"], "email" in claims) == (token.client_id, "", False)
 
 
+@behind_every_proxy
 @pytest.mark.parametrize("label", ["hook", "both", "open"])
 def test_the_application_never_sees_what_the_machine_proved_itself_with(
     visitor: Visitor, token: Token, label: str

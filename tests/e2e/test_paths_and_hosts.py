@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.sites import Site
+from tests.e2e.sites import PROXIES, Site
 from tests.e2e.visitor import NAVIGATION, Visitor
 from tests.e2e.wire import connect, exchange, request_bytes, send
+
+pytestmark = pytest.mark.parametrize("site", PROXIES, indirect=True, scope="session")
+
 
 SPELLINGS_OF_ADMIN = [
     "/admin",
@@ -87,6 +90,10 @@ def test_what_a_client_says_of_path_and_host_is_not_believed(site: Site, visitor
         ("Forwarded", f"host={site.host('open')};proto=http"),
         ("X-Rewrite-Url", "/public"),
     ]
+    if site.name == "envoy":  # which refuses a name with an underscore, and so would not even look at the others
+        twin = next(field for field in forged if "_" in field[0])
+        assert visitor.ask("plain", "/page", headers=[twin]).status == 400
+        forged.remove(twin)
     for label in ("staff", "app", "key"):
         answer = visitor.ask(label, "/page", headers=[*NAVIGATION, *forged])
         assert not answer.is_success
@@ -204,7 +211,7 @@ def test_two_hosts_are_never_mixed(site: Site, visitor: Visitor, address: str) -
             visitor.page = answer
             told = {name.lower(): value for name, value in visitor.received()["headers"]}
             assert told["host"].encode() == open_host
-            assert told["x-forwarded-host"].encode() == open_host
+            assert told.get("x-forwarded-host", told["host"]).encode() == open_host
 
 
 @pytest.mark.case(14)

@@ -162,8 +162,11 @@ async def test_the_upstream_never_sees_our_cookies(site: Site, ann: Person, dial
     if dialect == AUTH_REQUEST:
         assert alone.all("Cookie") == beside.all("Cookie") == []
     else:
-        # Envoy leaves the client's in place where the answer has none.
-        assert alone.all("Cookie") == ([""] if dialect == EXT_AUTHZ else [])
+        # Envoy leaves the client's in place where the answer has none, and removes what it is told to.
+        nothing = dialect == EXT_AUTHZ
+        assert alone.all("Cookie") == [""] * nothing
+        assert alone.all("X-Envoy-Auth-Headers-To-Remove") == ["cookie"] * nothing
+        assert beside.all("X-Envoy-Auth-Headers-To-Remove") == []
         assert beside.one("Cookie").replace(" ", "") == "theme=dark;lang=de"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import assert_never
 from urllib.parse import quote
@@ -44,25 +44,29 @@ Fields = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, the fields in their order, and the body. Length, date and server are added to what is sent."""
+    """A status, the fields in their order, and the body. Length, date and server are added to what is sent.
+
+    `of_cookies` are further fields, made of the cookies that the client sent: the others can be said again to somebody
+    with the same session and other cookies.
+    """
 
     status: int
     fields: Fields
     body: bytes = b""
-
-    def without(self, name: str) -> Answer:
-        """Give the same without the fields of a name."""
-        return replace(self, fields=tuple(field for field in self.fields if field[0] != name))
+    of_cookies: Fields = ()
 
     def response(self) -> web.Response:
         """Give it to aiohttp."""
-        return web.Response(status=self.status, headers=CIMultiDict(self.fields), body=self.body)
+        return web.Response(status=self.status, headers=CIMultiDict((*self.fields, *self.of_cookies)), body=self.body)
 
     def head(self) -> bytes:
-        """Write the status line and the fields, without those that are added."""
-        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in self.fields]
-        return "".join(lines).encode()
+        """Write the status line and the fields, without those of cookies and those that are added."""
+        return f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\n".encode() + written(self.fields)
+
+
+def written(fields: Fields) -> bytes:
+    """Write fields, a line each."""
+    return "".join(f"{name}: {value}\r\n" for name, value in fields).encode()
 
 
 class Ending:
@@ -87,7 +91,7 @@ def answer(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalReq
     decision = verdict.decision
     match decision:
         case Allow():
-            return Answer(200, (*_identity(gate, verdict), *_cookie_for_upstream(dialect, arrival.cookie)))
+            return Answer(200, _identity(gate, verdict), of_cookies=fields_of_cookies(dialect, arrival.cookie))
         case SignIn(reason, is_machine=True):
             _log_machine(gate, dialect, arrival, original, reason)
             return _unauthenticated(reason)
@@ -137,22 +141,17 @@ def _field(text: str) -> str:
     return "".join(character for character in text if character.isprintable()).strip()
 
 
-def cookie_for_upstream(dialect: Dialect, cookie: str) -> str | None:
-    """Give the `Cookie` field of an answer that lets through: the client's without ours; None for no field.
+def fields_of_cookies(dialect: Dialect, cookie: str) -> Fields:
+    """Give the fields by which the application gets the client's cookies without ours, where the answer says so.
 
     Left out are those that are no UTF-8: no answer carries them unchanged.
     """
     if not dialect.returns_cookie:
-        return None
+        return ()
     rest = without_cookies(cookie, _OUR_COOKIES)
     if _NO_UTF8.search(rest):
         rest = ";".join(pair for pair in rest.split(";") if not _NO_UTF8.search(pair)).strip(" ")
-    return rest if rest or dialect.returns_empty_cookie else None
-
-
-def _cookie_for_upstream(dialect: Dialect, cookie: str) -> Fields:
-    rest = cookie_for_upstream(dialect, cookie)
-    return () if rest is None else ((hdrs.COOKIE, rest),)
+    return ((hdrs.COOKIE, rest),) if rest else dialect.no_cookie
 
 
 def _sign_in(gate: Gate, dialect: Dialect, arrival: Arrival, original: OriginalRequest, *, reason: Reason) -> Answer:

@@ -36,8 +36,7 @@ class Dialect:
 
     `takes_target`: what follows the path is the original target. `redirects`: the proxy passes our redirect on;
     otherwise it makes one of a 401 with a `Location`. `returns_cookie`: on 200 the answer's `Cookie` replaces the
-    client's, without ours in it. `returns_empty_cookie`: an answer without `Cookie` leaves the client's in place, so
-    that it is sent even when no cookie is left.
+    client's, without ours in it; `no_cookie` are the fields that stand for one when none is left.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Dialect:
     redirects: bool
     returns_cookie: bool
     takes_target: bool = False
-    returns_empty_cookie: bool = False
+    no_cookie: tuple[tuple[str, str], ...] = ()
 
     @property
     def route(self) -> str:
@@ -82,6 +81,13 @@ EXT_AUTHZ = Dialect(
     redirects=True,
     returns_cookie=True,
     takes_target=True,
-    returns_empty_cookie=True,
+    no_cookie=(("Cookie", ""), ("X-Envoy-Auth-Headers-To-Remove", "cookie")),
 )
+"""Envoy and the Gateway API: the question is the request itself, its path behind the prefix.
+
+Envoy puts each field of the answer that it lists (`allowed_upstream_headers`) in place of the client's, an empty one
+too, and leaves the client's in place where the answer has none: so a client without cookies of its own would show ours
+to the application. Therefore `Cookie` is sent always. An empty one, which caches take for a cookie, is taken away
+again: Envoy removes what `X-Envoy-Auth-Headers-To-Remove` names, after it has set the others, listed or not.
+"""
 DIALECTS = (AUTH_REQUEST, FORWARD_AUTH, EXT_AUTHZ)

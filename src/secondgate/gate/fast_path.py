@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from secondgate.errors import Malformed, Reason
-from secondgate.gate.answers import Ending, answer, cookie_for_upstream
+from secondgate.gate.answers import Ending, answer, fields_of_cookies, written
 from secondgate.gate.context import CHECKS, Gate
 from secondgate.gate.decisions import Decisions
 from secondgate.gate.dialects import DIALECTS, Dialect
@@ -187,9 +187,7 @@ class FastPath:
         if lane.dialect.returns_cookie:
             if not cookie.isascii():
                 return None
-            rest = cookie_for_upstream(lane.dialect, cookie.decode())
-            if rest is not None:
-                head = b"%bCookie: %b\r\n" % (head, rest.encode())
+            head += written(fields_of_cookies(lane.dialect, cookie.decode()))
         lane.allow += 1
         return head + ending
 

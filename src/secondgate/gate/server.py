@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from secondgate.errors import Malformed, Rejected, Unavailable
 from secondgate.gate.answers import Answer, answer, cannot_be_checked, unavailable
@@ -88,7 +88,7 @@ def _keep(decisions: Decisions, unanswered: Unanswered, question: Question, verd
     is_same = unanswered.application is verdict.application and unanswered.token == question.token
     if is_same and unanswered.address in {None, question.address}:
         lasting = Lasting(verdict.session_id, unanswered.at, verdict.lasts_until, unanswered.epoch)
-        decisions.put(unanswered.key, said.without(hdrs.COOKIE).head(), lasting)
+        decisions.put(unanswered.key, said.head(), lasting)
 
 
 def _question(gate: Gate, arrival: Arrival, original: OriginalRequest) -> Question:
