@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -10,15 +11,20 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+import structlog
+
 from tests.load import machine, report
-from tests.load.lab import Options, open_lab, say
-from tests.load.scenarios import hits, misses, strangers
+from tests.load.lab import OUT, Options, open_lab, say
+from tests.load.scenarios import hits, logins, million, misses, revocation, strangers
 
 SCENARIOS = {
     "hits": hits.run,
     "misses": misses.run,
     "strangers": strangers.run,
     "pages": misses.run_pages,
+    "logins": logins.run,
+    "revocation": revocation.run,
+    "million": million.run,
 }
 WRONG_ANSWERS = 1
 
@@ -31,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="how long each measurement takes")
     parser.add_argument("--rounds", type=int, help="how often hits and baselines are measured in turn")
     parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="SCENARIO", help=", ".join(SCENARIOS))
-    parser.add_argument("--out", type=Path, default=Options.out, help="where the results are written: .tests/load")
+    parser.add_argument("--out", type=Path, default=OUT, help="where the results are written: .tests/load")
     return parser.parse_args()
 
 
@@ -46,6 +52,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 def main() -> int:
     """Run the scenarios, print what they found, keep it. 1 when an answer was wrong; never because of a time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     arguments = parse_arguments()
     options = options_of(arguments)
     server_core, load_core = machine.choose_cores()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -22,6 +22,9 @@ from tests.load.wrk import Asked, Load, run_wrk
 SAMPLE = 100
 
 
+OUT = Path(".tests/load")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How long and how much."""
@@ -32,7 +35,7 @@ class Options:
     misses: int = 50_000
     people: int = 1_000
     revocations: int = 200
-    out: Path = Path(".tests/load")
+    out: Path = OUT
 
     @classmethod
     def quick(cls, *, sessions: int | None, out: Path) -> Options:
@@ -54,7 +57,6 @@ class Lab:
     crowd: Crowd
     rows: dict[str, Row] = field(default_factory=dict)
     baselines: dict[str, float] = field(default_factory=dict)
-    rates: dict[str, list[float]] = field(default_factory=dict)
 
     def own(self, running: Running) -> None:
         """Stop a program when the run ends."""
@@ -127,7 +129,7 @@ def measured_load(
     return row
 
 
-def in_rounds(rounds: int, ways: dict[str, Callable[[], Load]]) -> dict[str, list[Load]]:
+def in_rounds(rounds: int, ways: Mapping[str, Callable[[], Load]]) -> dict[str, list[Load]]:
     """Measure several ways in turn, so that whatever else the machine does meets all of them."""
     found: dict[str, list[Load]] = {name: [] for name in ways}
     for number in range(rounds):

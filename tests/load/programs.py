@@ -54,11 +54,11 @@ def pinned(core: int, command: Sequence[object]) -> list[object]:
     return ["taskset", "-c", str(core), *command]
 
 
-def start_redis(folder: Path, core: int) -> Program:
+def start_redis(folder: Path, core: int, name: str = "redis") -> Program:
     """Start a Redis that writes nothing to disk."""
     port = free_port()
     command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly"]
-    return Program(start("redis", pinned(core, [*command, "no"]), folder=folder, ports=[port]), port)
+    return Program(start(name, pinned(core, [*command, "no"]), folder=folder, ports=[port]), port)
 
 
 def start_aiohttp(folder: Path, core: int) -> Program:
@@ -117,7 +117,7 @@ def start_nginx(folder: Path, name: str, core: int, http: str) -> Running:
     temporary = "\n".join(
         f"{one}_temp_path {place}/{one};" for one in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    # One process, so that its figures in /proc are all there is; and no connection is closed for having been used often.
+    # One process; and no connection is closed for having been used often.
     (place / "nginx.conf").write_text(
         f"daemon off;\nmaster_process off;\nuser root;\npid {place}/nginx.pid;\nerror_log stderr warn;\n"
         "events { worker_connections 4096; }\n"

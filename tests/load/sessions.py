@@ -82,9 +82,9 @@ def make_crowd(config: Path, path: Path, *, first: int, count: int, cores: set[i
     """Make sessions on all `cores` at once, and say how far it is; a million take some minutes."""
     share = -(-count // len(cores))
     parts = []
-    for part in range(len(cores)):
-        begin, end = min(count, part * share), min(count, (part + 1) * share)
-        parts.append((path.with_suffix(f".{part}"), range(first + begin, first + end)))
+    for number in range(len(cores)):
+        begin, end = min(count, number * share), min(count, (number + 1) * share)
+        parts.append((path.with_suffix(f".{number}"), range(first + begin, first + end)))
     spawn = multiprocessing.get_context("spawn")
     began = time.monotonic()
     workers = [

@@ -56,7 +56,7 @@ class Asked:
 def begin_wrk(port: int, asked: Asked, *, seconds: float, connections: int = CONNECTIONS) -> subprocess.Popen[str]:
     """Begin a load, on the core of whoever begins it."""
     options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "5s", "-s", str(SCRIPT)]
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - our own command
         ["wrk", *options, f"http://127.0.0.1:{port}/"],  # noqa: S607 - found on the PATH
         env={**os.environ, **asked.environment()},
         stdout=subprocess.PIPE,
