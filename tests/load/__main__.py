@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.load import machine, report
+from tests.load import machine, picture, report
 from tests.load.lab import OUT, Options, open_lab, say
 from tests.load.scenarios import hits, logins, million, misses, revocation, strangers
 
@@ -71,6 +71,8 @@ def main() -> int:
     shown = {name: str(value) for name, value in asdict(options).items()}
     report.save(options.out, rows, facts, shown)
     found = report.targets(lab.rows)
+    title = f"Secondgate on {facts['cpu']}, {facts['cores']} cores, Python {facts['python']}"
+    picture.draw(options.out / "load.png", rows, found, title)
     sys.stdout.write("\n" + report.text_table(rows) + "\n\n" + report.notes(rows) + "\n\n")
     sys.stdout.write(report.target_block(found) + "\n")
     wrong = sum(row.wrong for row in rows)

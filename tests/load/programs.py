@@ -61,10 +61,10 @@ def start_redis(folder: Path, core: int, name: str = "redis") -> Program:
     return Program(start(name, pinned(core, [*command, "no"]), folder=folder, ports=[port]), port)
 
 
-def start_aiohttp(folder: Path, core: int) -> Program:
-    """Start a plain aiohttp route on uvloop: what the same answer costs when a framework gives it."""
+def start_aiohttp(folder: Path, core: int, cookies: Path) -> Program:
+    """Start plain aiohttp routes on uvloop: what the same answer costs when a framework gives it."""
     port = free_port()
-    command = pinned(core, [sys.executable, "-m", "tests.load.plain_route", port])
+    command = pinned(core, [sys.executable, "-m", "tests.load.plain_route", port, APP, cookies])
     return Program(start("aiohttp", command, folder=folder, ports=[port], env={"PYTHONPATH": _python_path()}), port)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.load import programs
-from tests.load.lab import Lab, at_half, at_rate, in_rounds, median, say, sample, wrong_of
+from tests.load import plain_route, programs
+from tests.load.lab import Lab, at_half, at_rate, in_rounds, median, sample, say, wrong_of
 from tests.load.measure import Asker, Row, count_wrong
 from tests.load.requests import DIALECTS, PATHS, Check
 from tests.load.wrk import Asked, run_wrk
 
 NGINX, FRONT, AIOHTTP = "nginx return 200", "nginx asking a static nginx", "a plain aiohttp route"
+EMPTY = "an empty aiohttp route"
 BEHIND = "hits behind nginx"
 
 
@@ -35,7 +36,7 @@ def run(lab: Lab) -> None:
     }
     for program in fronts.values():
         lab.own(program.running)
-    plain = programs.start_aiohttp(lab.folder, lab.server_core)
+    plain = programs.start_aiohttp(lab.folder, lab.server_core, lab.crowd.cookies)
     lab.own(plain.running)
     cookies = lab.crowd.cookies
     known = {direct(dialect): dialect for dialect in DIALECTS if _speaks(lab, dialect)}
@@ -43,6 +44,7 @@ def run(lab: Lab) -> None:
         NGINX: (static.port, Asked(cookies=cookies)),
         FRONT: (fronts[FRONT].port, Asked("site", cookies=cookies)),
         AIOHTTP: (plain.port, Asked(cookies=cookies)),
+        EMPTY: (plain.port, Asked("site", cookies=cookies, paths=(plain_route.EMPTY,))),
         **{name: (gate, Asked(dialect, cookies=cookies)) for name, dialect in known.items()},
         BEHIND: (fronts[BEHIND].port, Asked("site", cookies=cookies)),
     }
@@ -53,7 +55,7 @@ def run(lab: Lab) -> None:
         run_wrk(port, asked, seconds=1)
     loads = in_rounds(lab.options.rounds, ways)
     lab.baselines.update({name: median(loads[name]).rate for name in (NGINX, FRONT, AIOHTTP)})
-    for name in (NGINX, FRONT, AIOHTTP):
+    for name in (NGINX, FRONT, AIOHTTP, EMPTY):
         load = median(loads[name])
         row = Row(name, load.rate, load.p50_ms, load.p99_ms, requests=sum(one.requests for one in loads[name]))
         row.wrong = sum(wrong_of(one, expected=200) for one in loads[name])

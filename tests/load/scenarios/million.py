@@ -7,6 +7,7 @@ same machine. What the memory grew by while each session was asked about once is
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 
@@ -42,7 +43,7 @@ def run(lab: Lab) -> None:
     chance = random.Random(1)  # noqa: S311
     sets = [_working_set(crowd, f"working-{n}", chance) for n in range(lab.options.rounds)]
     turn = iter(sets)
-    ways = {
+    ways: dict[str, Callable[[], Load]] = {
         THOUSAND: partial(_hits, lab, lab.secondgate, lab.crowd),
         ALL: lambda: _hits(lab, secondgate, next(turn)),
     }
