@@ -114,12 +114,18 @@ def wrong_of(load: Load, *, expected: int) -> int:
     return load.broken + refused
 
 
+def warmed(port: int, asked: Asked, *, seconds: float) -> Load:
+    """Ask for some seconds, after one that does not count: what can be remembered is remembered then."""
+    run_wrk(port, asked, seconds=1)
+    return run_wrk(port, asked, seconds=seconds)
+
+
 def measured_load(
     lab: Lab, port: int, asked: Asked, *, checks: dict[Check, str | None], name: str, expected: int = 200
 ) -> Row:
     """Ask with wrk for some seconds, and look before and after whether the answers are right."""
     wrong = count_wrong(port, checks, status=expected)
-    run_wrk(port, asked, seconds=1)  # everything that is remembered is remembered now
+    run_wrk(port, asked, seconds=1)
     meter = lab.meter()
     load = run_wrk(port, asked, seconds=lab.options.seconds)
     cost = meter.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tests.load import plain_route, programs
-from tests.load.lab import Lab, at_half, at_rate, in_rounds, median, sample, say, wrong_of
+from tests.load.lab import Lab, at_half, at_rate, in_rounds, median, sample, say, warmed, wrong_of
 from tests.load.measure import Asker, Row, count_wrong
 from tests.load.requests import DIALECTS, PATHS, Check
 from tests.load.wrk import Asked, run_wrk
@@ -50,9 +50,7 @@ def run(lab: Lab) -> None:
     }
     wrong = {name: count_wrong(gate, sample(lab.crowd, dialect), status=200) for name, dialect in known.items()}
     seconds = lab.options.seconds
-    ways = {name: partial(run_wrk, port, asked, seconds=seconds) for name, (port, asked) in places.items()}
-    for port, asked in places.values():
-        run_wrk(port, asked, seconds=1)
+    ways = {name: partial(warmed, port, asked, seconds=seconds) for name, (port, asked) in places.items()}
     loads = in_rounds(lab.options.rounds, ways)
     lab.baselines.update({name: median(loads[name]).rate for name in (NGINX, FRONT, AIOHTTP)})
     for name in (NGINX, FRONT, AIOHTTP, EMPTY):
@@ -63,6 +61,7 @@ def run(lab: Lab) -> None:
     for name in (*known, BEHIND):
         load = median(loads[name])
         port, asked = places[name]
+        run_wrk(port, asked, seconds=1)
         meter = lab.meter()
         metered = run_wrk(port, asked, seconds=seconds)
         cost = meter.stop()

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import partial
 from itertools import islice
 
 from tests.load import machine, programs
 from tests.load.generator import Result
 from tests.load.generator import run as generate
-from tests.load.lab import Lab, at_half, in_rounds, median, say, wrong_of
+from tests.load.lab import Lab, at_half, in_rounds, median, say, warmed, wrong_of
 from tests.load.measure import Row, count_wrong
 from tests.load.programs import Secondgate
 from tests.load.requests import PATHS, Check
@@ -42,15 +41,16 @@ def run(lab: Lab) -> None:
     # Not random for secrecy: the same people in every run.
     chance = random.Random(1)  # noqa: S311
     sets = [_working_set(crowd, f"working-{n}", chance) for n in range(lab.options.rounds)]
-    turn = iter(sets)
+    turn, seconds = iter(sets), lab.options.seconds
     ways: dict[str, Callable[[], Load]] = {
-        THOUSAND: partial(_hits, lab, lab.secondgate, lab.crowd),
-        ALL: lambda: _hits(lab, secondgate, next(turn)),
+        THOUSAND: lambda: warmed(lab.secondgate.gate, Asked(cookies=lab.crowd.cookies), seconds=seconds),
+        # People who were away for longer than an entry lives are asked about anew in the second that does not count.
+        ALL: lambda: warmed(secondgate.gate, Asked(cookies=next(turn).cookies), seconds=seconds),
     }
     loads = in_rounds(lab.options.rounds, ways)
     thousand, million = median(loads[THOUSAND]), median(loads[ALL])
     meter = lab.meter(secondgate, store)  # the last working set is in use
-    metered = run_wrk(secondgate.gate, Asked(cookies=sets[-1].cookies), seconds=lab.options.seconds)
+    metered = run_wrk(secondgate.gate, Asked(cookies=sets[-1].cookies), seconds=seconds)
     cost = meter.stop()
     for name, load in ((THOUSAND, thousand), (ALL, million)):
         row = Row(name, load.rate, load.p50_ms, load.p99_ms, requests=sum(one.requests for one in loads[name]))
@@ -94,12 +94,6 @@ def _working_set(crowd: Crowd, name: str, chance: random.Random) -> Crowd:
 
 def _checks(lines: list[str]) -> list[Check]:
     return [Check(PATHS[n % len(PATHS)], line) for n, line in enumerate(lines)]
-
-
-def _hits(lab: Lab, secondgate: Secondgate, crowd: Crowd) -> Load:
-    asked = Asked(cookies=crowd.cookies)
-    run_wrk(secondgate.gate, asked, seconds=1)  # people who were away longer than an entry lives are asked about anew
-    return run_wrk(secondgate.gate, asked, seconds=lab.options.seconds)
 
 
 def _wrong_answers(secondgate: Secondgate, crowd: Crowd, chance: random.Random) -> int:
