@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ SCENARIOS = {
     "million": million.run,
 }
 WRONG_ANSWERS = 1
+BUSY = 0.5
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -55,11 +57,14 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     arguments = parse_arguments()
     options = options_of(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is stopped then too
     server_core, load_core = machine.choose_cores()
     os.sched_setaffinity(0, {load_core})
     if server_core == load_core:
         say("there is one core alone: what measures takes time from what is measured")
     facts = machine.facts()
+    if os.getloadavg()[0] > BUSY:
+        say(f"the machine does something else too (load average {os.getloadavg()[0]:.1f}): this will say little")
     with tempfile.TemporaryDirectory(prefix="secondgate-load-") as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)

@@ -153,7 +153,7 @@ def _is_whole(data: bytes) -> bool:
     end = data.find(_END)
     if end < 0:
         return False
-    if data.endswith(_END) and end + 4 == len(data) and data.find(b"ontent-Length: 0") > 0:
+    if data.endswith(_END) and end + 4 == len(data) and b"ontent-Length: 0\r" in data:
         return True
     head = data[:end].lower()
     at = head.find(b"content-length:")

@@ -28,6 +28,7 @@ def facts() -> dict[str, object]:
         "cpu": cpu[1] if cpu else platform.processor(),
         "cores": os.cpu_count(),
         "memory_mb": int(memory[1]) // 1024 if memory else 0,
+        "load_average_before": os.getloadavg()[0],
         "kernel": platform.release(),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in LIBRARIES},

@@ -48,7 +48,7 @@ class Check:
                 start = "GET /verify/auth-request HTTP/1.1"
                 return (start, f"Host: {host}", url, "X-Original-Method: GET", forwarded)
             case "forward-auth":
-                original = (f"X-Forwarded-Host: {host}", f"X-Forwarded-Uri: {path}", "X-Forwarded-Proto: http")
+                original = ("X-Forwarded-Proto: http", f"X-Forwarded-Host: {host}", f"X-Forwarded-Uri: {path}")
                 start = "GET /verify/forward-auth HTTP/1.1"
                 return (start, f"Host: {host}", "X-Forwarded-Method: GET", *original, forwarded)
             case "ext-authz":
