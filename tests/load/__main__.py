@@ -62,13 +62,13 @@ def main() -> int:
     os.sched_setaffinity(0, {load_core})
     if server_core == load_core:
         say("there is one core alone: what measures takes time from what is measured")
-    facts = machine.facts()
+    facts = {**machine.facts(), "server_core": server_core, "load_core": load_core}
     if os.getloadavg()[0] > BUSY:
         say(f"the machine does something else too (load average {os.getloadavg()[0]:.1f}): this will say little")
     with tempfile.TemporaryDirectory(prefix="secondgate-load-") as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
-        lab = open_lab(options, folder, stack)
+        lab = open_lab(options, folder, stack, server_core=server_core, load_core=load_core)
         for scenario, run in SCENARIOS.items():
             if not arguments.only or scenario in arguments.only:
                 run(lab)

@@ -11,7 +11,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from tests.e2e.processes import Running
-from tests.load import machine, programs
+from tests.load import programs
 from tests.load.generator import Result, run
 from tests.load.measure import Meter, Row, count_wrong
 from tests.load.programs import Program, Secondgate
@@ -85,9 +85,8 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def open_lab(options: Options, folder: Path, stack: ExitStack) -> Lab:
+def open_lab(options: Options, folder: Path, stack: ExitStack, *, server_core: int, load_core: int) -> Lab:
     """Start Redis and Secondgate, and log a thousand people in."""
-    server_core, load_core = machine.choose_cores()
     redis = programs.start_redis(folder, load_core)
     stack.callback(redis.running.stop)
     config = programs.write_config(folder, "secondgate", redis.port)

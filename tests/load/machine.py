@@ -15,7 +15,10 @@ LIBRARIES = ("secondgate", "aiohttp", "uvloop", "redis", "hiredis", "cryptograph
 
 
 def choose_cores() -> tuple[int, int]:
-    """Give the core of what is measured and the core of what measures; one and the same where there is only one."""
+    """Give the core of what is measured and the core of what measures; one and the same where there is only one.
+
+    To be asked before anything is pinned: a pinned process knows one core.
+    """
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
 
