@@ -220,7 +220,7 @@ def test_whatever_is_asked_and_however_it_arrives_the_same_bytes_are_answered(bo
         assert both.ask(both.fast, chunks) == expected
 
     hold()
-    assert seen["hit"] > 120, "the fast path was hardly asked"
+    assert seen["hit"] > 40, "the fast path was hardly asked"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
