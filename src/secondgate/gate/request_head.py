@@ -63,8 +63,11 @@ class HeadReader:
     ) -> None:
         self.dialect = dialect
         first, once = _form_of(dialect)
-        optional = {"cookie", "x-forwarded-proto"} if dialect is EXT_AUTHZ else {"cookie"}
+        optional = {"cookie"}
         once = {**once, "cookie": rb"(?P<cookie>[!-~\x80-\xff]" + _VALUE + rb")"}
+        if dialect is EXT_AUTHZ:
+            optional |= {"x-forwarded-proto", "content-length"}
+            once["content-length"] = rb"0"
         if secret_header:
             once[secret_header.lower()] = rb"(?P<secret>[!-~]+)"
         special = {*once, *_NOT_READ, *map(str.lower, refused)}
@@ -77,8 +80,6 @@ class HeadReader:
             if name not in optional:
                 required += b"(?(%d)|(?!))" % number
             number += 1 + value.count(b"(?P<")
-        if dialect is EXT_AUTHZ:
-            fields.append(_one_of(["content-length"]) + rb" ?0")
         form = rb"%b HTTP/1\.1\r\n(?:(?:%b)\r\n){1,%d}+\r\n%b" % (first, b"|".join(fields), MAX_FIELDS, required)
         pattern = re.compile(form)
         self._match = pattern.fullmatch
