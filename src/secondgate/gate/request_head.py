@@ -16,6 +16,7 @@ from secondgate.gate.dialects import EXT_AUTHZ, FORWARD_AUTH, Dialect
 MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100
 _VALUE = rb"[\t -~\x80-\xff]*"
+_VISIBLE = rb"[!-~\x80-\xff]"
 _METHOD = rb"(?P<method>GET|POST|PUT|PATCH|DELETE)"
 _SCHEME = rb"(?:https?|wss?)"
 _AUTHORITY = rb"(?P<authority>[A-Za-z0-9._:-]+)"
@@ -25,6 +26,7 @@ _PLAIN_TARGET = rb"(?P<target>(?:/(?![/.])[A-Za-z0-9_,~@=&+.-]*)+(?:\?[A-Za-z0-9
 # What makes aiohttp read more than a head, or keep the connection in another way; and what machines bring.
 _NOT_READ = (
     "connection",
+    "proxy-connection",
     "content-length",
     "content-encoding",
     "transfer-encoding",
@@ -50,7 +52,8 @@ class HeadReader:
     """Reads the questions of one dialect.
 
     `secret_header` is set where proxies must send a secret. `identity_headers` are the fields in which a trusted proxy
-    names somebody: `identity_of` gives them. With one of the fields `refused` a question is not understood here.
+    names somebody: `identity_of` gives them. With one of the fields `refused`, or what others could take for one of
+    all these, a question is not understood here.
     """
 
     def __init__(
@@ -64,13 +67,15 @@ class HeadReader:
         self.dialect = dialect
         first, once = _form_of(dialect)
         optional = {"cookie"}
-        once = {**once, "cookie": rb"(?P<cookie>[!-~\x80-\xff]" + _VALUE + rb")"}
+        once = {**once, "cookie": rb"(?P<cookie>" + _VISIBLE + rb"(?:" + _VALUE + _VISIBLE + rb")?)"}
         if dialect is EXT_AUTHZ:
             optional |= {"x-forwarded-proto", "content-length"}
             once["content-length"] = rb"0"
         if secret_header:
             once[secret_header.lower()] = rb"(?P<secret>[!-~]+)"
-        special = {*once, *_NOT_READ, *map(str.lower, refused)}
+        named = [name.lower() for name in identity_headers if name]
+        refused = {*map(_plain_twin, refused), *map(_plain_twin, named)} - set(named)
+        special = {*once, *_NOT_READ, *refused}
         fields = [rb"(?!" + _one_of(special) + rb")[A-Za-z0-9-]+:" + _VALUE]
         # A conditional names its group by number where it stands before it: the second time its field is not matched.
         number = first.count(b"(?P<") + 1
@@ -86,7 +91,6 @@ class HeadReader:
         names = ["method", "authority", "target", "cookie", *(["secret"] if secret_header else [])]
         self._groups = [pattern.groupindex[name] for name in names]
         self._has_secret = bool(secret_header)
-        named = [name.lower() for name in identity_headers if name]
         self._identity = re.compile(rb"(?<=\r\n)" + _one_of(named) + _VALUE) if named else None
 
     def read(self, data: bytes) -> Head | None:
@@ -134,6 +138,11 @@ def _form_of(dialect: Dialect) -> tuple[bytes, dict[str, bytes]]:
         "x-original-url": _SCHEME + rb"://" + _AUTHORITY + _TARGET,
         "host": _VALUE,
     }
+
+
+def _plain_twin(name: str) -> str:
+    """Give the one name read here that `protocol.forwarded` takes for the same: others have signs that are not read."""
+    return re.sub(r"[^a-z0-9]", "-", name.lower())
 
 
 def _one_of(names: Iterable[str]) -> bytes:
