@@ -51,11 +51,13 @@ COOKIES = (
     "{ours}; secondgate=1",
     "x=__Host-secondgate; {ours}",
     "{ours}; a=\x80",
+    "a=b \t",
 )
 MORE = (
     ("Connection", "keep-alive"),
     ("Connection", "close"),
     ("Connection", "X-Original-URL"),
+    ("Proxy-Connection", "close"),
     ("Content-Length", "0"),
     ("Content-Length", "5"),
     ("Transfer-Encoding", "chunked"),
@@ -67,6 +69,8 @@ MORE = (
     ("X-Who", "nobody"),
     ("X-Who-Name", "Ann"),
     ("X_Who", "ann@example.com"),
+    ("X-Who-Groups", "staff"),
+    ("X_Who_Groups", "staff"),
     ("Authorization", "Bearer x.y.z"),
     ("CF-Access-Client-Id", "1"),
     ("Cf-Access-Client-Secret", "2"),

@@ -107,7 +107,7 @@ async def open_both(folder: Path) -> AsyncIterator[Both]:
         configuration["access"]["applications"].append(
             application("Office", "office.example.com", OFFICE, mfa_config=NO_MFA)
         )
-        configuration["identity"] = {"headers": [{"email": "X-Who", "name": "X-Who-Name"}]}
+        configuration["identity"] = {"headers": [{"email": "X-Who", "name": "X-Who-Name", "groups": "X_Who_Groups"}]}
 
     async with open_site(folder, change) as site, AsyncExitStack() as stack:
         again = _listeners(site.settings, site.services, site.current)["gate"]
@@ -235,6 +235,37 @@ def test_what_is_asked_most_is_answered_in_front_of_the_parser(both: Both, diale
     before = lane.allow
     assert both.ask(both.fast, [sent, sent]) == both.ask(both.slow, [sent, sent])
     assert lane.allow == before + 2
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("host", ["menu.example.com", "open.example.com"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("Proxy-Connection", "close"),
+        ("X-Who-Groups", "a twin of what is read, X_Who_Groups"),
+        ("X_Who_Groups", "staff"),
+        ("Content-Length", "0"),
+    ],
+)
+def test_a_field_that_others_read_in_another_way_is_left_to_them(
+    both: Both, dialect: str, host: str, more: tuple[str, str]
+) -> None:
+    cookie = ("Cookie", both.cookies.get(host, both.cookies[HOSTS[0]])[0])
+    plain = question(dialect, f"https://{host}/x")
+    both.ask(both.fast, [staying(plain.sent_with(cookie))])
+    sent = staying(plain.sent_with(cookie)).replace(b"\r\n\r\n", f"\r\n{more[0]}: {more[1]}\r\n\r\n".encode())
+    twice = sent.replace(b"\r\n\r\n", f"\r\n{more[0]}: {more[1]}\r\n\r\n".encode())
+    assert both.ask(both.fast, [sent, sent]) == both.ask(both.slow, [sent, sent])
+    assert both.ask(both.fast, [twice]) == both.ask(both.slow, [twice])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("cookie", ["a=b \t", "a=b", "a", "{ours}; a=b\t "])
+def test_blanks_behind_cookies_are_none_of_them(both: Both, dialect: str, cookie: str) -> None:
+    cookie = cookie.replace("{ours}", both.cookies[HOSTS[0]][0])
+    sent = staying(question(dialect, "https://open.example.com/x").sent_with(("Cookie", cookie)))
+    assert both.ask(both.fast, [sent, sent]) == both.ask(both.slow, [sent, sent])
 
 
 def test_a_known_answer_is_never_given_to_a_peer_that_is_no_proxy(both: Both) -> None:

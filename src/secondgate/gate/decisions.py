@@ -87,15 +87,20 @@ class Decisions:
     def find(self, key: bytes, now: float) -> KnownAnswer | None:
         """Give an answer that may be given at `now`, Unix seconds; one in use is noted to be refreshed in time."""
         found = self._newer.get(key)
+        is_older = found is None
         if found is None:
-            found = self._older.pop(key, None)
+            found = self._older.get(key)
             if found is None:
                 return None
-            self._newer[key] = found
         if not found.read_at <= now < found.dies_at or found.session_id in self._ended:
             return None
         if found.session_id in self._ended_before:
             return None
+        if is_older:
+            del self._older[key]
+            if len(self._newer) >= self._half:
+                self._turn(now)
+            self._newer[key] = found
         if now >= found.refreshed_from and not found.is_refreshed:
             found.is_refreshed = True
             self._due.append(found)
@@ -108,9 +113,12 @@ class Decisions:
         if lasting.session_id in self._ended or lasting.session_id in self._ended_before:
             return
         now = self._clock()
+        answer = KnownAnswer(head, lasting)
+        if not answer.read_at <= now < answer.dies_at:
+            return
         if len(self._newer) >= self._half or not 0 <= now - self._turned_at < LIFE_S:
-            self._older, self._newer, self._turned_at = self._newer, {}, now
-        self._newer[key] = KnownAnswer(head, lasting)
+            self._turn(now)
+        self._newer[key] = answer
 
     def take_due(self) -> list[KnownAnswer]:
         """Give the answers in use that die soon, each once."""
@@ -125,7 +133,7 @@ class Decisions:
         for one in answers:
             if one.session_id in missing:
                 self.end(one.session_id)
-            else:
+            elif read_at >= one.read_at:  # a clock that was set back proves nothing of now
                 one.proved_at(read_at)
 
     def clear(self) -> None:
@@ -134,10 +142,16 @@ class Decisions:
         self._newer, self._older, self._due = {}, {}, []
 
     def end(self, session_id: str) -> None:
-        """Give no answer of a session any more. It is remembered for as long as an answer could be on its way."""
+        """Give no answer of a session any more. It is remembered for as long as an answer could be on its way.
+
+        The answers turn with the memory of what ended, so that none outlasts it, wherever the clock goes.
+        """
         now = self._clock()
+        if now < self._ended_turned_at:
+            self.clear()
         if not 0 <= now - self._ended_turned_at < ENDED_KEPT_S:
             self._ended, self._ended_before, self._ended_turned_at = {}, self._ended, now
+            self._turn(now)
         self._ended[session_id] = None
         self._on_ended(session_id)
 
@@ -155,6 +169,10 @@ class Decisions:
         """Keep and give none until changes are heard again."""
         self._hears_changes = False
         self.clear()
+
+    def _turn(self, now: float) -> None:
+        """Forget the older half: what was not asked for since it became that."""
+        self._older, self._newer, self._turned_at = self._newer, {}, now
 
     def __len__(self) -> int:
         """Give how many answers are kept, dead ones among them."""

@@ -48,9 +48,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A spelling of a host. `plan` is the application of all its paths; None: the path decides."""
+    """A spelling of a host. `plan` is the application of all its paths; None: the path decides.
+
+    `key` is the host's part of the keys of its answers: an application may have several, and a session is of one.
+    """
 
     host: str
+    key: bytes
     port: int | None
     plan: Plan | None
 
@@ -113,6 +117,7 @@ class FastPath:
         self._has_identity = bool(identity)
         self._ending = Ending()
         self._access: Access | None = None
+        self._kids: tuple[str, ...] = ()
         self._plans: dict[str, Plan] = {}
         self._routes: dict[bytes, Route] = {}
 
@@ -122,8 +127,9 @@ class FastPath:
         `data` is what arrived from a trusted proxy at `peer`, on a connection on which nothing else is under way.
         """
         access = self.gate.services.access()
-        if access is not self._access:
-            self._take(access)
+        kids = self.gate.services.keys.kids
+        if access is not self._access or kids is not self._kids:
+            self._take(access, kids)
         for lane in self._lanes:
             head = lane.reader.read(data)
             if head is not None:
@@ -144,7 +150,7 @@ class FastPath:
         named = lane.reader.identity_of(data) if self._has_identity else b""
         now = self._clock()
         if token and not plan.head:
-            return self._hit(lane, plan, token, cookie, named, data, peer, now)
+            return self._hit(lane, route, plan, token, cookie, named, data, peer, now)
         if named:
             return None
         if plan.head:
@@ -154,6 +160,7 @@ class FastPath:
     def _hit(  # noqa: PLR0917 - by position: this is done at every request
         self,
         lane: _Lane,
+        route: Route,
         plan: Plan,
         token: bytes,
         cookie: bytes,
@@ -163,7 +170,7 @@ class FastPath:
         now: float,
     ) -> bytes | Unanswered | None:
         """Give what was said of a session before. Its key holds all that was looked at then."""
-        key, address = plan.key + token, None
+        key, address = b"%b%b\0%b" % (plan.key, route.key, token), None
         if plan.looks_at_address:
             address = self._client(data, peer)
             key = b"%b\0%b" % (key, str(address).encode())
@@ -229,9 +236,9 @@ class FastPath:
     def _client(self, data: bytes, peer: Address) -> Address:
         return client_address(peer, forwarded_for(data), self.gate.trust.networks)
 
-    def _take(self, access: Access) -> None:
-        """Work with other settings from now on: nothing that was decided by those before counts any more."""
-        self._access = access
+    def _take(self, access: Access, kids: tuple[str, ...]) -> None:
+        """Work with other settings or signing keys from now on: nothing that was decided by those before counts."""
+        self._access, self._kids = access, kids
         self._plans, self._routes = {}, {}
         self.decisions.clear()
 
@@ -249,7 +256,7 @@ class FastPath:
             self._routes.clear()
         everywhere = access.index.of_every_path(host)
         plan = self._plan(access, everywhere) if everywhere else None
-        route = self._routes[authority] = Route(host, port, plan)
+        route = self._routes[authority] = Route(host, host.encode(), port, plan)
         return route
 
     def _plan_of_path(self, access: Access, host: str, target: bytes) -> Plan | None:

@@ -17,6 +17,7 @@ from secondgate.gate.dialects import EXT_AUTHZ, FORWARD_AUTH, Dialect
 MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100
 _VALUE = rb"[\t -~\x80-\xff]*"
+_VISIBLE = rb"[!-~\x80-\xff]"
 _METHOD = rb"(?P<method>GET|POST|PUT|PATCH|DELETE)"
 _SCHEME = rb"(?:https?|wss?)"
 _AUTHORITY = rb"(?P<authority>[A-Za-z0-9._:-]+)"
@@ -26,6 +27,7 @@ _PLAIN_TARGET = rb"(?P<target>(?:/(?![/.])[A-Za-z0-9_,~@=&+.-]*)+(?:\?[A-Za-z0-9
 # What makes aiohttp read more than a head, or keep the connection in another way; and what machines bring.
 _NOT_READ = (
     "connection",
+    "proxy-connection",
     "content-length",
     "content-encoding",
     "transfer-encoding",
@@ -51,7 +53,8 @@ class HeadReader:
     """Reads the questions of one dialect.
 
     `secret_header` is set where proxies must send a secret. `identity_headers` are the fields in which a trusted proxy
-    names somebody: `identity_of` gives them. With one of the fields `refused` a question is not understood here.
+    names somebody: `identity_of` gives them. With one of the fields `refused`, or what others could take for one of
+    all these, a question is not understood here.
     """
 
     def __init__(
@@ -64,11 +67,16 @@ class HeadReader:
     ) -> None:
         self.dialect = dialect
         first, once = _form_of(dialect)
-        optional = {"cookie", "x-forwarded-proto"} if dialect is EXT_AUTHZ else {"cookie"}
-        once = {**once, "cookie": rb"(?P<cookie>[!-~\x80-\xff]" + _VALUE + rb")"}
+        optional = {"cookie"}
+        once = {**once, "cookie": rb"(?P<cookie>" + _VISIBLE + rb"(?:" + _VALUE + _VISIBLE + rb")?)"}
+        if dialect is EXT_AUTHZ:
+            optional |= {"x-forwarded-proto", "content-length"}
+            once["content-length"] = rb"0"
         if secret_header:
             once[secret_header.lower()] = rb"(?P<secret>[!-~]+)"
-        special = {*once, *_NOT_READ, *map(str.lower, refused)}
+        named = [name.lower() for name in identity_headers if name]
+        refused = {*map(_plain_twin, refused), *map(_plain_twin, named)} - set(named)
+        special = {*once, *_NOT_READ, *refused}
         # Most fields begin with a letter with which no special one begins: they need no second look.
         fields = [_begin_of_others(special) + rb"[A-Za-z0-9-]*:" + _VALUE]
         fields.append(rb"(?!" + _one_of(special) + rb")[A-Za-z0-9-]+:" + _VALUE)
@@ -80,15 +88,12 @@ class HeadReader:
             if name not in optional:
                 required += b"(?(%d)|(?!))" % number
             number += 1 + value.count(b"(?P<")
-        if dialect is EXT_AUTHZ:
-            fields.append(_one_of(["content-length"]) + rb" ?0")
         form = rb"%b HTTP/1\.1\r\n(?:(?:%b)\r\n){1,%d}+\r\n%b" % (first, b"|".join(fields), MAX_FIELDS, required)
         pattern = re.compile(form)
         self._match = pattern.fullmatch
         names = ["method", "authority", "target", "cookie", *(["secret"] if secret_header else [])]
         self._groups = [pattern.groupindex[name] for name in names]
         self._has_secret = bool(secret_header)
-        named = [name.lower() for name in identity_headers if name]
         self._identity = re.compile(rb"(?<=\r\n)" + _one_of(named) + _VALUE) if named else None
 
     def read(self, data: bytes) -> Head | None:
@@ -144,10 +149,17 @@ def _begin_of_others(names: Iterable[str]) -> bytes:
     return f"[{''.join(others)}{''.join(others).upper()}]".encode()
 
 
+def _plain_twin(name: str) -> str:
+    """Give the one name read here that `protocol.forwarded` takes for the same: others have signs that are not read."""
+    return re.sub(r"[^a-z0-9]", "-", name.lower())
+
+
 def _one_of(names: Iterable[str]) -> bytes:
     """Match one of the names in any case, and the colon; sorted by first letter, which is looked at first."""
     by_letter: dict[str, list[str]] = defaultdict(list)
     for name in sorted(set(names)):
         by_letter[name[0]].append(re.escape(name[1:]))
-    letters = "|".join(f"[{letter}{letter.upper()}](?i:{'|'.join(rest)}):" for letter, rest in by_letter.items())
+    letters = "|".join(
+        f"[{re.escape(letter)}{re.escape(letter.upper())}](?i:{'|'.join(rest)}):" for letter, rest in by_letter.items()
+    )
     return f"(?:{letters})".encode()

@@ -122,13 +122,13 @@ class KeyRing:
         if not keys or len(known) != len(keys):
             raise ValueError("a key ring needs at least one key, and each of them once")
         private = {key.kid: _load(key) for key in keys}
-        self._keys, self._private = known, private
+        self._keys, self._kids, self._private = known, tuple(known), private
         self._public = {kid: one.public_key() for kid, one in private.items()}
 
     @property
     def kids(self) -> tuple[str, ...]:
-        """The ids of the keys, the newest first."""
-        return tuple(self._keys)
+        """The ids of the keys, the newest first: the same object until they are replaced."""
+        return self._kids
 
     def sign(self, kind: TokenKind, claims: Mapping[str, object]) -> str:
         """Sign claims with the newest key that was made SPREAD_S before `iat`; without one, with the oldest.
