@@ -62,16 +62,24 @@ class Both:
     slow: int
     cookies: dict[str, list[str]] = field(default_factory=dict)
 
-    def ask(self, port: int, chunks: list[bytes]) -> bytes:
+    def hold_alike(self, chunks: list[bytes]) -> None:
+        """Prove that both say the same; on a machine that is busy, when there was time enough for an answer."""
+        for patience_s in (ANSWER_TIMEOUT_S, 20 * ANSWER_TIMEOUT_S):
+            expected, said = (self.ask(port, chunks, patience_s=patience_s) for port in (self.slow, self.fast))
+            if said == expected:
+                return
+        assert said == expected
+
+    def ask(self, port: int, chunks: list[bytes], *, patience_s: float = ANSWER_TIMEOUT_S) -> bytes:
         """Send chunks one by one on one connection, each behind what the one before was answered; then say goodbye."""
-        with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT_S) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=patience_s) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             received = b""
             for number, chunk in enumerate([*chunks, GOODBYE]):
                 try:
                     connection.sendall(chunk)
                     if number < len(chunks):
-                        received += _what_comes(connection)
+                        received += _what_comes(connection, patience_s)
                 except OSError:
                     break
             try:
@@ -90,14 +98,14 @@ def staying(request: bytes) -> bytes:
     return request.replace(b"Connection: close\r\n", b"")
 
 
-def _what_comes(connection: socket.socket) -> bytes:
-    connection.settimeout(0.01)
+def _what_comes(connection: socket.socket, patience_s: float) -> bytes:
+    connection.settimeout(patience_s / 30)
     try:
         return connection.recv(1 << 20)
     except TimeoutError:
         return b""
     finally:
-        connection.settimeout(ANSWER_TIMEOUT_S)
+        connection.settimeout(patience_s)
 
 
 @asynccontextmanager
@@ -215,9 +223,8 @@ def test_whatever_is_asked_and_however_it_arrives_the_same_bytes_are_answered(bo
     )
     @given(arrivals(both))
     def hold(chunks: list[bytes]) -> None:
-        expected = both.ask(both.slow, chunks)
-        assert both.ask(both.fast, chunks) == expected
-        assert both.ask(both.fast, chunks) == expected
+        both.hold_alike(chunks)
+        both.hold_alike(chunks)
 
     hold()
     assert seen["hit"] > 40, "the fast path was hardly asked"
