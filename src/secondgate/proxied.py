@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
@@ -23,6 +24,7 @@ from secondgate.protocol.presented_jwt import PresentedJwt, find_presented_jwts
 
 SECRET_HEADER = "X-Secondgate-Proxy-Secret"  # noqa: S105 - a header's name
 _UNIX_PEER = ip_address("127.0.0.1")
+_GONE_PEER = ip_address("0.0.0.0")  # noqa: S104 - nobody's address
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,17 @@ def believed_peer(transport: asyncio.BaseTransport, trust: ProxyTrust) -> Addres
 
 
 def _peer(transport: asyncio.BaseTransport | None) -> Address | None:
-    """Give the peer's address; None on a Unix socket, which the file's permissions guard."""
-    peername = transport.get_extra_info("peername") if transport else None
-    if not isinstance(peername, tuple):
+    """Give the peer's address; None on a Unix socket, which the file's permissions guard.
+
+    Whoever is gone already has none any more, and is nobody's proxy: what it sent may still be read.
+    """
+    if transport is None:
+        return _GONE_PEER
+    if transport.get_extra_info("socket").family == socket.AF_UNIX:
         return None
+    peername = transport.get_extra_info("peername")
+    if not peername:
+        return _GONE_PEER
     address = ip_address(str(peername[0]).partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

@@ -275,6 +275,17 @@ def test_blanks_behind_cookies_are_none_of_them(both: Both, dialect: str, cookie
     assert both.ask(both.fast, [sent, sent]) == both.ask(both.slow, [sent, sent])
 
 
+def test_what_is_remembered_of_a_question_is_short_however_long_it_is(both: Both) -> None:
+    cookie = both.cookies["menu.example.com"][0]
+    named = ("X-Who-Name", " " * 12_000 + "Ann")
+    sent = staying(question(AUTH_REQUEST, "https://menu.example.com/").sent_with(("Cookie", cookie), named))
+    fast_path = both.site.apps["gate"][FAST_PATH]
+    before = fast_path._lanes[0].allow
+    assert both.ask(both.fast, [sent, sent]) == both.ask(both.slow, [sent, sent])
+    assert fast_path._lanes[0].allow == before + 1
+    assert max(map(len, fast_path.decisions._newer)) < len(cookie) + 256
+
+
 def test_a_known_answer_is_never_given_to_a_peer_that_is_no_proxy(both: Both) -> None:
     cookie = ("Cookie", both.cookies["menu.example.com"][0])
     sent = staying(question(AUTH_REQUEST, "https://menu.example.com/").sent_with(cookie))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
+from structlog.testing import capture_logs
 
 from tests.web.browser import Browser, Person
 from tests.web.conftest import StartSite
@@ -21,6 +27,7 @@ from tests.web.site import (
     STRANGER,
     Site,
     application,
+    open_site,
     question,
 )
 
@@ -220,3 +227,32 @@ async def test_the_proxy_secret_is_compared_in_constant_time(
     monkeypatch.setattr("secondgate.proxied.hmac.compare_digest", compare)
     await site.check(FORWARD_AUTH, MENU, fields=[("X-Secondgate-Proxy-Secret", "guess")])
     assert compared == [(b"guess", SECRET.encode())]
+
+
+@pytest.mark.case(2)
+@pytest.mark.parametrize("listener", ["gate", "portal"])
+def test_a_stranger_who_is_gone_before_being_asked_its_address_is_no_proxy(tmp_path: Path, listener: str) -> None:
+    sent = question(AUTH_REQUEST, MENU).sent_with(("X-Who", "ann@example.com"))
+    if listener == "portal":
+        sent = sent.replace(b"/verify/auth-request", b"/login").replace(b"Host: gate", b"Host: mfa.example.com")
+
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["identity"] = {"headers": [{"email": "X-Who"}]}
+
+    async def knock() -> dict[str, list[tuple[Any, ...]]]:
+        async with open_site(tmp_path, change) as site:
+            before = site.rows()
+            for _ in range(5):
+                with socket.create_connection(("127.0.0.1", site.ports[listener]), source_address=(STRANGER, 0)) as one:
+                    one.sendall(sent)
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
+                await asyncio.sleep(0.05)
+            await site.settle()
+            after = site.rows()
+            return {name: rows for name, rows in after.items() if rows != before[name]}
+
+    with capture_logs() as logs:
+        changed = uvloop.run(knock())
+    assert changed == {}
+    refused = [line["reason"] for line in logs if line["event"] == "check.refused"]
+    assert refused == (["untrusted_proxy"] * 5 if listener == "gate" else [])

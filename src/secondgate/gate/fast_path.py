@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from hashlib import blake2b
 from ipaddress import IPv4Address
 
 from secondgate.errors import Malformed, Reason
@@ -29,6 +30,9 @@ from secondgate.proxied import SECRET_HEADER, Arrival
 NOWHERE = IPv4Address("0.0.0.0")  # noqa: S104 - where no rule looks at the address
 MAX_AUTHORITIES = 10_000
 """How many spellings of hosts are remembered: each with and without a port, in any case."""
+
+DIGEST_BYTES = 32
+"""What stands in a key for the fields in which a proxy names somebody: as long as a head they may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ class FastPath:
             address = self._client(data, peer)
             key = b"%b\0%b" % (key, str(address).encode())
         if named:
-            key = b"%b\0%b" % (key, named)
+            key = b"%b\0%b" % (key, blake2b(named, digest_size=DIGEST_BYTES).digest())
         known = self.decisions.find(key, now)
         if known is not None:
             return self._allowed(lane, known.head, cookie, now)

@@ -69,8 +69,8 @@ class EmbeddedLiveStore:
         async with self._database.writing() as connection:
             row = (await connection.execute(claim)).one_or_none()
             ended = _ended(kind, [] if row is None else [key])
-            await self._changes.write(connection, ended)
-        self._changes.tell(ended)
+            written = await self._changes.write(connection, ended)
+        self._changes.tell(written)
         return None if row is None else _value(row.value, row.tally)
 
     async def claim_once(self, kind: Kind, key: str, *, ttl_s: int) -> bool:
@@ -130,8 +130,8 @@ class EmbeddedLiveStore:
         async with self._database.writing() as connection:
             rows = (await connection.execute(theirs.returning(live.c.kind, live.c.key))).all()
             ended = [change for row in rows for change in _ended(Kind(row.kind), [row.key])]
-            await self._changes.write(connection, ended)
-        self._changes.tell(ended)
+            written = await self._changes.write(connection, ended)
+        self._changes.tell(written)
         return len(rows)
 
     async def ping(self) -> None:

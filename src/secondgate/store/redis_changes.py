@@ -69,6 +69,8 @@ class RedisChanges:
                 await hearing.go_on()
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("changes.not_heard", reason=type(error).__name__)
+            except Exception:  # whatever it is: who never hears again would never answer out of memory again
+                log.exception("changes.error")
             finally:
                 listener.disconnected()
                 await hearing.close()
@@ -121,8 +123,8 @@ class _Hearing:
                 self.was_connected = True
                 self._listener.connected()
             return
-        name, _, key = data.decode().partition(" ")
-        kind = _KINDS.get(name)  # a newer version may tell of what this one does not know
+        name, _, key = data.decode(errors="replace").partition(" ")
+        kind = _KINDS.get(name)  # a newer version, or anybody else, may tell of what this one does not know
         if kind is not None and self.was_connected:
             self._listener.changed(Change(kind, key))
 
