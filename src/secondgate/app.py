@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -56,8 +57,9 @@ from secondgate.store.mail import OutboxMailer, SmtpMailer
 from secondgate.store.opening import Opened, open_durable
 from secondgate.store.outgoing import HttpOutgoing
 from secondgate.store.ports import ChangeKind, Changes, LiveStore, Mailer
-from secondgate.store.redis import DEFAULT_PREFIX, RedisLiveStore, connect_redis
-from secondgate.store.redis_changes import RedisChanges
+from secondgate.store.redis import RedisLiveStore
+from secondgate.store.redis_changes import LISTENER_CONNECTIONS, RedisChanges
+from secondgate.store.redis_pool import connect_redis
 from secondgate.store.sessions import Sessions
 from secondgate.worker import Worker
 
@@ -355,8 +357,8 @@ def _live_store(settings: Settings, opened: Opened, clock: Clock) -> tuple[LiveS
         embedded = EmbeddedChanges(opened.database, clock=clock)
         return EmbeddedLiveStore(opened.database, clock=clock, changes=embedded), embedded
     client = connect_redis(url)
-    changes = RedisChanges(client, prefix=DEFAULT_PREFIX, subscriber=lambda: connect_redis(url))
-    return RedisLiveStore(client), changes
+    listening = partial(connect_redis, url, max_connections=LISTENER_CONNECTIONS)
+    return RedisLiveStore(client), RedisChanges(client, listening)
 
 
 def _mailer(settings: Settings, clock: Clock) -> Mailer | None:

@@ -17,11 +17,11 @@ class _Live:
 
 
 class MemoryLiveStore:
-    """Records that expire by `clock` (Unix seconds)."""
+    """Records that expire by `clock` (Unix seconds); `changes` tells of the application sessions that are deleted."""
 
     def __init__(self, clock: Callable[[], float], changes: MemoryChanges | None = None) -> None:
+        self._changes = changes or MemoryChanges()
         self._clock = clock
-        self.changes = changes or MemoryChanges()
         self.records: dict[tuple[Kind, str], _Live] = {}
 
     async def save(self, kind: Kind, key: str, value: bytes, *, ttl_s: int, owner: str = "") -> None:
@@ -36,8 +36,7 @@ class MemoryLiveStore:
 
     async def claim(self, kind: Kind, key: str) -> bytes | None:
         found = self._find(kind, key)
-        self.records.pop((kind, key), None)
-        await self._tell(kind, key)
+        self._drop(kind, key, tell=found is not None)
         return None if found is None else found.value
 
     async def claim_once(self, kind: Kind, key: str, *, ttl_s: int) -> bool:
@@ -62,19 +61,19 @@ class MemoryLiveStore:
     async def delete_owned(self, owner: str, *, kinds: tuple[Kind, ...]) -> int:
         theirs = [(kind, key) for kind in kinds for key, _ in self._owned(kind, owner)]
         for kind, key in theirs:
-            del self.records[kind, key]
-            await self._tell(kind, key)
+            self._drop(kind, key, tell=True)
         return len(theirs)
-
-    async def _tell(self, kind: Kind, key: str) -> None:
-        if kind is Kind.APPLICATION_SESSION:
-            await self.changes.publish(Change(ChangeKind.SESSION_ENDED, key))
 
     async def ping(self) -> None:
         pass
 
     async def close(self) -> None:
         pass
+
+    def _drop(self, kind: Kind, key: str, *, tell: bool) -> None:
+        self.records.pop((kind, key), None)
+        if tell and kind is Kind.APPLICATION_SESSION:
+            self._changes.tell(Change(ChangeKind.SESSION_ENDED, key))
 
     def _find(self, kind: Kind, key: str) -> _Live | None:
         found = self.records.get((kind, key))

@@ -1,8 +1,16 @@
-"""Changes told over Redis (`ports.Changes`): published on one channel, heard over a connection of its own.
+"""Changes told over Redis; implements `ports.Changes` for any number of processes.
 
-That everything is heard is proved all the time: what listens publishes a heartbeat through the ordinary client, which
-asks the present master, and wants it back through its subscription. So a connection that died silently is noticed, and
-so is one to a server that is master no longer.
+One channel, `{prefix}:changes`, of messages as in `change_text`. Who listens has two connections
+of its own: one that subscribed, and one that publishes heartbeats to a channel that nobody else reads. A heartbeat that
+comes back proves the whole way that a change takes; one that does not, within a second, means that changes may be
+missed, whatever the reason: Redis is gone, paused, cut off, or no longer the master. (PING would prove the connection
+alone.) Where Sentinel or a cluster says who is in charge it is asked again and again, because a master that is cut off
+from the others goes on answering us.
+
+Whenever the way was lost, the connections of the live store are made anew too: those that were idle meanwhile may lead
+to a server that was replaced, and that still knows sessions which ended since.
+
+Redis keeps no messages (https://redis.io/docs/latest/develop/pubsub/): what was told while nobody listened is lost.
 """
 
 from __future__ import annotations
@@ -11,125 +19,169 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from secondgate.errors import Unavailable
-from secondgate.store.ports import Change, ChangeKind, ChangeListener
+from secondgate.store.change_text import decode_change, encode_change
+from secondgate.store.ports import Change, ChangeListener
+from secondgate.store.redis_pool import DEFAULT_PREFIX, RedisPool, errors_translated, pool_of
 
 log = structlog.get_logger("secondgate.store")
 
 HEARTBEAT_EVERY_S = 0.5
-HEARD_WITHIN_S = 1.5
-FIRST_RETRY_S = 0.05
-MAX_RETRY_S = 1.0
-_KINDS = {kind.value: kind for kind in ChangeKind}
+HEARTBEAT_LOST_S = 1.0
+_LOOK_EVERY_S = 1.0
+_SILENCE_S = 10.0
+_FIRST_WAIT_S = 0.05
+_LONGEST_WAIT_S = 1.0
+LISTENER_CONNECTIONS = 2
+"""How many connections a client for listening needs."""
 
 
 def channel_of(prefix: str) -> str:
-    """Give the channel on which the changes of an installation are told."""
+    """Name the channel of all changes."""
     return f"{prefix}:changes"
 
 
 class RedisChanges:
-    """Tells and hears through `client`; `subscriber` makes the client over which one listener hears."""
+    """Tells through `client`, which it does not close, and listens through clients that `connect` makes of the same.
 
-    def __init__(self, client: Redis, *, prefix: str, subscriber: Callable[[], Redis]) -> None:
+    `connect` gives a client with at least LISTENER_CONNECTIONS connections; it is closed when listening ends. `chance`
+    gives numbers from 0 to 1: waits before connecting again vary by it, so that replicas do not come all at once.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        connect: Callable[[], Redis],
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._client = client
-        self._channel = channel_of(prefix)
-        self._subscriber = subscriber
+        self._connect = connect
+        self._prefix = prefix
+        self._chance = chance
 
     async def publish(self, change: Change) -> None:
-        """Tell everybody who listens."""
-        try:
-            await self._client.publish(self._channel, f"{change.kind.value} {change.key}")
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable(f"Redis cannot be told of a change: {type(error).__name__}") from error
+        """Tell everybody who listens. Raises Unavailable."""
+        with errors_translated():
+            await self._client.publish(channel_of(self._prefix), encode_change(change))
+
+    def listen(self, listener: ChangeListener) -> AbstractAsyncContextManager[None]:
+        """Tell `listener` of every change while the context lasts."""
+        return self._listening(listener)
 
     @asynccontextmanager
-    async def listen(self, listener: ChangeListener) -> AsyncIterator[None]:
-        """Tell `listener` of every change."""
-        task = asyncio.ensure_future(self._listen(listener))
+    async def _listening(self, listener: ChangeListener) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._listen(listener))
         try:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _listen(self, listener: ChangeListener) -> None:
-        wait_s = FIRST_RETRY_S
+        """Subscribe, hear until the way is lost, and begin anew."""
+        wait_s = _FIRST_WAIT_S
         while True:
-            hearing = _Hearing(self._client, self._subscriber(), self._channel, listener)
+            hearing = _Hearing(self._connect(), listener, self._prefix)
             try:
-                await hearing.go_on()
-            except (RedisError, OSError, TimeoutError) as error:
-                log.warning("changes.not_heard", reason=type(error).__name__)
-            except Exception:  # whatever it is: who never hears again would never answer out of memory again
-                log.exception("changes.error")
+                await hearing.run(proven=self._renew_connections)
+            except Exception as error:  # noqa: BLE001 - whatever it was, listening goes on
+                log.warning("changes.not_heard", reason=type(error).__name__, was_connected=hearing.is_connected)
             finally:
-                listener.disconnected()
-                await hearing.close()
-            wait_s = FIRST_RETRY_S if hearing.was_connected else min(2 * wait_s, MAX_RETRY_S)
-            await asyncio.sleep(wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads out who comes back
+                if hearing.is_connected:
+                    listener.disconnected()
+            await self._renew_connections()
+            if hearing.is_connected:
+                wait_s = _FIRST_WAIT_S
+            await asyncio.sleep(wait_s * (0.5 + self._chance() / 2))
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _renew_connections(self) -> None:
+        await pool_of(self._client).renew()
 
 
 class _Hearing:
-    """One connection over which changes are heard, until it fails."""
+    """One subscription, from its connection to its end."""
 
-    def __init__(self, client: Redis, subscriber: Redis, channel: str, listener: ChangeListener) -> None:
+    def __init__(self, client: Redis, listener: ChangeListener, prefix: str) -> None:
+        self.is_connected = False
         self._client = client
-        self._subscriber = subscriber
-        self._pubsub: PubSub = subscriber.pubsub(ignore_subscribe_messages=True)
-        self._channel = channel
-        self._own_channel = f"{channel}:heartbeat:{secrets.token_hex(8)}"
         self._listener = listener
-        self._heard_at = 0.0
-        self.was_connected = False
+        self._changes = channel_of(prefix).encode()
+        self._heartbeats = f"{prefix}:heartbeat:{secrets.token_hex(8)}".encode()
+        self._beat = 0
+        self._came_back = asyncio.Event()
 
-    async def go_on(self) -> None:
-        """Hear until the connection fails, or is silent for too long. Raises RedisError, OSError, TimeoutError."""
-        await self._pubsub.subscribe(self._channel, self._own_channel)
-        loop = asyncio.get_running_loop()
-        self._heard_at = loop.time()
-        beating = asyncio.ensure_future(self._beat())
+    async def run(self, *, proven: Callable[[], Any]) -> None:
+        """Tell the listener until something fails. `proven` is awaited before the listener is told that it hears.
+
+        Raises RedisError, OSError or TimeoutError.
+        """
+        pool = pool_of(self._client)
         try:
-            while True:
-                left_s = self._heard_at + HEARD_WITHIN_S - loop.time()
-                if left_s <= 0:
-                    raise TimeoutError
-                message = await self._pubsub.get_message(timeout=left_s)
-                if message is not None:
-                    self._take(message["channel"].decode(), message["data"])
+            connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            try:
+                await connection.send_command("SUBSCRIBE", self._changes, self._heartbeats)
+                await self._all(self._read(connection), self._prove(proven), self._look(pool))
+            finally:
+                # not given back as it is: a subscription answers no other question
+                await connection.disconnect(nowait=True)
+                await pool.release(connection)
         finally:
-            beating.cancel()
-            with suppress(asyncio.CancelledError, RedisError, OSError):
-                await beating
+            await self._client.aclose()
 
-    async def close(self) -> None:
-        """Give back the connection."""
-        with suppress(RedisError, OSError, TimeoutError):
-            await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-            await self._subscriber.aclose()
+    @staticmethod
+    async def _all(*works: Any) -> None:  # noqa: ANN401 - coroutines
+        """Run all until one fails, and raise what it raised."""
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
-    def _take(self, channel: str, data: bytes) -> None:
-        if channel == self._own_channel:
-            self._heard_at = asyncio.get_running_loop().time()
-            if not self.was_connected:
-                self.was_connected = True
-                self._listener.connected()
-            return
-        name, _, key = data.decode(errors="replace").partition(" ")
-        kind = _KINDS.get(name)  # a newer version, or anybody else, may tell of what this one does not know
-        if kind is not None and self.was_connected:
-            self._listener.changed(Change(kind, key))
-
-    async def _beat(self) -> None:
+    async def _read(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's
         while True:
-            with suppress(RedisError, OSError, TimeoutError):
-                await self._client.publish(self._own_channel, "")
+            message = await connection.read_response(timeout=_SILENCE_S)
+            if message is None or message[0] != b"message":
+                continue
+            _, channel, text = message
+            if channel == self._changes:
+                if change := decode_change(text):
+                    self._listener.changed(change)
+            elif text == str(self._beat).encode():
+                self._came_back.set()
+
+    async def _prove(self, proven: Callable[[], Any]) -> None:
+        while True:
+            self._beat += 1
+            self._came_back.clear()
+            async with asyncio.timeout(HEARTBEAT_LOST_S):
+                await self._client.publish(self._heartbeats.decode(), str(self._beat))
+                await self._came_back.wait()
+            if not self.is_connected:
+                await proven()
+                self.is_connected = True
+                self._listener.connected()
             await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+    async def _look(self, pool: RedisPool) -> None:
+        """Ask who is in charge; nobody may know while Redis itself answers."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            before = after = pool.address
+            with suppress(RedisError, OSError, TimeoutError):
+                after = await pool.find()
+            if after != before:
+                raise RedisConnectionError("another server is in charge")

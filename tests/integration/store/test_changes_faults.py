@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from secondgate.errors import Unavailable
 from secondgate.store.embedded import EmbeddedLiveStore
-from secondgate.store.embedded_changes import LOOK_EVERY_S, EmbeddedChanges
+from secondgate.store.embedded_changes import POLL_EVERY_S, EmbeddedChanges
 from secondgate.store.opening import Opened, open_durable
 from secondgate.store.ports import Change, ChangeKind, Changes, Kind
-from secondgate.store.redis import connect_redis
-from secondgate.store.redis_changes import RedisChanges, channel_of
+from secondgate.store.redis_changes import LISTENER_CONNECTIONS, RedisChanges, channel_of
+from secondgate.store.redis_pool import connect_redis
 from secondgate.store.sql.database import Database
 from tests.integration.conftest import NOW, Clock
 
@@ -60,7 +60,7 @@ async def test_what_this_process_tells_is_heard_once(opened: Opened, clock: Cloc
     async with changes.listen(ears), elsewhere.listen(others):
         await changes.publish(ENDED)
         await until(lambda: ENDED in others.heard)
-        await asyncio.sleep(2 * LOOK_EVERY_S)
+        await asyncio.sleep(2 * POLL_EVERY_S)
         assert ears.heard == others.heard == ["connected", ENDED]
 
 
@@ -112,7 +112,10 @@ async def over_redis(redis_url: str) -> AsyncIterator[tuple[Changes, Callable[[b
     def send(data: bytes) -> Awaitable[object]:
         return client.publish(channel_of(prefix), data)
 
-    yield RedisChanges(client, prefix=prefix, subscriber=lambda: connect_redis(redis_url)), send
+    yield (
+        RedisChanges(client, lambda: connect_redis(redis_url, max_connections=LISTENER_CONNECTIONS), prefix=prefix),
+        send,
+    )
     await client.aclose()
 
 
