@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
+from secondgate.app import COUNTED_EVERY_S
 from tests.e2e.processes import Running, free_port, start
 from tests.e2e.serving import ASKED, WAIT_S, configuration, logged, run_to_its_end, wait_for, write
 
@@ -180,6 +181,7 @@ def test_all_workers_serve_connections_that_come_together_and_what_they_count_ad
                 assert {check(connection) for connection in connections} == {200}
             for connection in connections:
                 connection.close()
+            time.sleep(2 * COUNTED_EVERY_S)  # each worker adds what it counted before long
             assert {checks_counted(document) for _ in range(8)} == {160.0 * number}
         shares = checks_of(tmp_path)
         assert set(shares) == set(pids(running))
@@ -209,11 +211,14 @@ def test_a_killed_worker_is_replaced_and_no_check_is_answered_wrongly_or_forgott
         assert all(killed_at - RECOVERY_S < began < killed_at + RECOVERY_S for began, _ in errors), errors
         assert len(errors) <= 4  # one for each connection that the worker may have had
 
+        time.sleep(2 * COUNTED_EVERY_S)
         before = checks_counted(document)
         answered = sum(isinstance(outcome, int) for _, outcome in load.seen)
-        assert answered <= before <= answered + len(errors)
+        # What the killed worker had answered and not added yet is lost: a moment's checks.
+        assert 0.9 * answered <= before <= answered + len(errors)
         for _ in range(20):
             assert check_once(document) == HTTPStatus.OK
+        time.sleep(2 * COUNTED_EVERY_S)
         assert {checks_counted(document) for _ in range(8)} == {before + 20}
         assert len(checks_of(tmp_path)) == 3
 
@@ -300,6 +305,7 @@ def test_workers_share_unix_sockets(redis: Running) -> None:
             for connection in connections:
                 connection.connect()
             assert Counter(check(connection) for _ in range(10) for connection in connections) == {200: 160}
+            time.sleep(2 * COUNTED_EVERY_S)
             assert checks_counted(document) == 160.0
             assert min(checks_of(folder).values()) >= 40
             for connection in connections:

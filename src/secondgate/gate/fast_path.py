@@ -189,8 +189,9 @@ class FastPath:
         """Add what was answered here to the metrics: often enough, and before they are told."""
         for lane in self._lanes:
             for outcome in ("allow", "signin"):
-                CHECKS.labels(lane.dialect.name, outcome).inc(getattr(lane, outcome))
-                setattr(lane, outcome, 0)
+                if number := getattr(lane, outcome):
+                    CHECKS.labels(lane.dialect.name, outcome).inc(number)
+                    setattr(lane, outcome, 0)
 
     def _allowed(self, lane: _Lane, head: bytes, cookie: bytes, now: float) -> bytes | None:
         """Write an answer that lets somebody through, with the cookies that the application may see."""

@@ -109,7 +109,7 @@ async def test_a_message_of_a_newer_version_is_passed_over() -> None:
         channel = f"{bench.store._prefix}:changes"  # type: ignore[attr-defined]
         async with server.client() as client:
             for message in (b"weather rain", b"", b"\xff\xfe", b"session-ended"):
-                assert await client.publish(channel, message) == 1
+                assert await client.publish(channel, message) >= 1
         await hears_again(bench, heard)
         assert Change(ChangeKind.SESSION_ENDED) in heard.changes
         assert len(heard.changes) == 2
