@@ -34,6 +34,7 @@ from secondgate.errors import Malformed
 from secondgate.model.keys import SigningAlgorithm
 from secondgate.model.presented_jwt import JwtSource
 from secondgate.model.secret import Secret
+from secondgate.protocol.redis_url import parse_redis_url
 
 T = TypeVar("T")
 MIN_PROXY_SECRET_CHARACTERS = 16
@@ -41,7 +42,6 @@ MAX_WORKERS = 256
 _ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", re.ASCII)
 _HEADER_SECRET = re.compile(rf"[\x21-\x7e]{{{MIN_PROXY_SECRET_CHARACTERS},1024}}")
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def _parsed(parse: Callable[[object], T]) -> Callable[[object], T]:
@@ -75,6 +75,17 @@ def _secret(pattern: re.Pattern[str], form: str) -> Callable[[object], Secret[st
         return Secret(value)
 
     return parse
+
+
+def _redis_url(value: object) -> Secret[str]:
+    """Keep a URL as it is, once it was read; its messages never show it."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise refusal("must be text; put it in quotes")
+    if value:
+        parse_redis_url(value)
+    return Secret(value)
 
 
 def _public_url(value: object) -> PublicUrl:
@@ -135,7 +146,6 @@ Audiences = Annotated[tuple[str, ...], PlainValidator(_audiences), _STRINGS]
 Folder = Annotated[
     Path, PlainValidator(lambda v: v if isinstance(v, Path) else _path(_plain_text(v))), _STRING, _AS_TEXT
 ]
-_SCHEMES = "|".join(map(re.escape, _REDIS_SCHEMES))
 ProxySecret = Annotated[
     Secret[str],
     PlainValidator(
@@ -156,12 +166,7 @@ DatabaseUrl = Annotated[
 ]
 RedisUrl = Annotated[
     Secret[str],
-    PlainValidator(
-        _secret(
-            re.compile(rf"|(?:{_SCHEMES})\S+"),
-            f"empty (embedded) or a URL that begins with {', '.join(_REDIS_SCHEMES)}",
-        )
-    ),
+    PlainValidator(_parsed(_redis_url)),
     _SECRET,
     _AS_TEXT,
 ]
