@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from secondgate.store.ports import Kind, LiveRecord
+from secondgate.store.ports import Change, ChangeKind, Kind, LiveRecord
+from tests.fakes.changes import MemoryChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +17,10 @@ class _Live:
 
 
 class MemoryLiveStore:
-    """Records that expire by `clock` (Unix seconds)."""
+    """Records that expire by `clock` (Unix seconds); `changes` tells of the application sessions that are deleted."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], changes: MemoryChanges | None = None) -> None:
+        self._changes = changes or MemoryChanges()
         self._clock = clock
         self.records: dict[tuple[Kind, str], _Live] = {}
 
@@ -29,9 +31,12 @@ class MemoryLiveStore:
         found = self._find(kind, key)
         return None if found is None else found.value
 
+    async def missing(self, kind: Kind, keys: Sequence[str]) -> frozenset[str]:
+        return frozenset(key for key in keys if self._find(kind, key) is None)
+
     async def claim(self, kind: Kind, key: str) -> bytes | None:
         found = self._find(kind, key)
-        self.records.pop((kind, key), None)
+        self._drop(kind, key, tell=found is not None)
         return None if found is None else found.value
 
     async def claim_once(self, kind: Kind, key: str, *, ttl_s: int) -> bool:
@@ -56,7 +61,7 @@ class MemoryLiveStore:
     async def delete_owned(self, owner: str, *, kinds: tuple[Kind, ...]) -> int:
         theirs = [(kind, key) for kind in kinds for key, _ in self._owned(kind, owner)]
         for kind, key in theirs:
-            del self.records[kind, key]
+            self._drop(kind, key, tell=True)
         return len(theirs)
 
     async def ping(self) -> None:
@@ -64,6 +69,11 @@ class MemoryLiveStore:
 
     async def close(self) -> None:
         pass
+
+    def _drop(self, kind: Kind, key: str, *, tell: bool) -> None:
+        self.records.pop((kind, key), None)
+        if tell and kind is Kind.APPLICATION_SESSION:
+            self._changes.tell(Change(ChangeKind.SESSION_ENDED, key))
 
     def _find(self, kind: Kind, key: str) -> _Live | None:
         found = self.records.get((kind, key))

@@ -6,10 +6,11 @@ Everything happens between two awaits, so each method is atomic in one event loo
 from __future__ import annotations
 
 from tests.fakes.administration_store import MemoryAdministration
+from tests.fakes.changes import MemoryChanges
 from tests.fakes.live_store import MemoryLiveStore
 from tests.fakes.people_store import MemoryAuthenticators, MemoryPasses
 
-__all__ = ["MemoryDurableStore", "MemoryLiveStore"]
+__all__ = ["MemoryChanges", "MemoryDurableStore", "MemoryLiveStore"]
 
 
 class MemoryDurableStore(MemoryAuthenticators, MemoryPasses, MemoryAdministration):

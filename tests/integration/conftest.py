@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from secondgate.store.embedded import EmbeddedLiveStore
+from secondgate.store.embedded_changes import EmbeddedChanges
 from secondgate.store.opening import SQLITE_FILE, open_durable
-from secondgate.store.ports import DurableStore, LiveStore
-from secondgate.store.redis import RedisLiveStore, connect_redis
+from secondgate.store.ports import Changes, DurableStore, LiveStore
+from secondgate.store.redis import RedisLiveStore
+from secondgate.store.redis_changes import LISTENER_CONNECTIONS, RedisChanges
+from secondgate.store.redis_pool import connect_redis
 from secondgate.store.sql.database import Database, sqlite_url
 from secondgate.store.sql.store import SqlDurableStore
-from tests.fakes.stores import MemoryDurableStore, MemoryLiveStore
+from tests.fakes.stores import MemoryChanges, MemoryDurableStore, MemoryLiveStore
+from tests.integration.redis_servers import Cluster, Watched, kept_running, redis_cluster, redis_sentinel
 
 NOW = 1_800_000_000
 
@@ -38,10 +43,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class LiveBench:
-    """A live store, a second one on the same records, and how to let time pass for both."""
+    """A live store, a second one on the same records with what each tells, and how to let time pass for both."""
 
     store: LiveStore
     other: LiveStore
+    changes: Changes
+    other_changes: Changes
     move: Callable[[int], Awaitable[None]]
 
 
@@ -119,7 +126,21 @@ async def replicas(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Dur
     await opened.durable.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+@pytest.fixture(scope="session")
+def watched() -> Iterator[Watched]:
+    """Servers that Sentinel watches over; who breaks them takes some of their own."""
+    with kept_running(redis_sentinel()) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster; who breaks it takes one of their own."""
+    with kept_running(redis_cluster()) as servers:
+        yield servers
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis", "sentinel", "cluster"])
 async def live(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[LiveBench]:
     """A live store of each sort (embedded in SQLite or PostgreSQL, Redis), with its way to move time."""
 
@@ -127,31 +148,46 @@ async def live(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> 
         clock.now += step_s
 
     if request.param == "memory":
-        store = MemoryLiveStore(clock)
-        yield LiveBench(store, store, move)
-    elif request.param == "redis":
-        async with _redis_bench(service_url("SECONDGATE_TEST_REDIS")) as bench:
-            yield bench
-    else:
+        changes = MemoryChanges()
+        store = MemoryLiveStore(clock, changes)
+        yield LiveBench(store, store, changes, changes, move)
+    elif request.param in ("sqlite", "postgresql"):
         async with new_database(request.param) as url:
             opened = await open_durable(data_dir=tmp_path / "data", database_url=url, now=NOW)
-            first, second = (EmbeddedLiveStore(opened.database, clock=clock) for _ in range(2))
-            yield LiveBench(first, second, move)
+            first, second = (EmbeddedChanges(opened.database, clock=clock) for _ in range(2))
+            one, two = (EmbeddedLiveStore(opened.database, clock=clock, changes=told) for told in (first, second))
+            yield LiveBench(one, two, first, second, move)
             await opened.durable.close()
+    else:
+        async with redis_bench(_redis_url(request)) as bench:
+            yield bench
+
+
+def _redis_url(request: pytest.FixtureRequest) -> str:
+    if request.param == "redis":
+        return service_url("SECONDGATE_TEST_REDIS")
+    servers: Watched | Cluster = request.getfixturevalue("watched" if request.param == "sentinel" else "cluster")
+    return servers.url
 
 
 @asynccontextmanager
-async def _redis_bench(url: str) -> AsyncIterator[LiveBench]:
+async def redis_bench(url: str) -> AsyncIterator[LiveBench]:
+    """Two live stores in Redis, under a prefix of their own."""
     prefix = f"test-{secrets.token_hex(8)}:{{live}}"
     clients = connect_redis(url), connect_redis(url)
+
+    def connect() -> Redis:
+        return connect_redis(url, max_connections=LISTENER_CONNECTIONS)
 
     async def move(step_s: int) -> None:
         await age_redis(clients[0], prefix, step_s)
 
     first, second = (RedisLiveStore(client, prefix=prefix) for client in clients)
-    yield LiveBench(first, second, move)
-    async for key in clients[0].scan_iter(match=f"{prefix}*"):
-        await clients[0].delete(key)
+    changes, other_changes = (RedisChanges(client, connect, prefix=prefix) for client in clients)
+    yield LiveBench(first, second, changes, other_changes, move)
+    with suppress(RedisError):  # a test may have left nobody to answer
+        async for key in clients[0].scan_iter(match=f"{prefix}*"):
+            await clients[0].delete(key)
     await first.close()
     await second.close()
 

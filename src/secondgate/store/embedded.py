@@ -2,27 +2,37 @@
 
 An expired record is never given out, whether or not it was pruned already. Time comes from `clock` (Unix
 seconds), so that records end when the process's own time says so.
+
+Of every application session that is deleted `changes` tells, in the transaction that deletes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, and_, case, delete, literal, select
+from sqlalchemy import ColumnElement, Row, and_, case, delete, literal, select
 
-from secondgate.store.ports import Kind, LiveRecord
+from secondgate.store.embedded_changes import EmbeddedChanges
+from secondgate.store.ports import Change, ChangeKind, Kind, LiveRecord
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import live
 
+_Deleted = Row[str, str, bytes, int | None]
 _PRUNE_EVERY_S = 60.0
 _MARK = b"1"
 
 
 class EmbeddedLiveStore:
-    """Live records in a migrated `database`, which it does not close. The methods are described in the port."""
+    """Live records in a migrated `database`, which it does not close. The methods are described in the port.
 
-    def __init__(self, database: Database, *, clock: Callable[[], float]) -> None:
+    Without `changes` nobody is told.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Callable[[], float], changes: EmbeddedChanges | None = None
+    ) -> None:
         self._database = database
+        self._changes = changes
         self._clock = clock
         self._pruned_at = 0.0
 
@@ -48,12 +58,20 @@ class EmbeddedLiveStore:
             row = (await connection.execute(wanted)).one_or_none()
             return None if row is None else _value(row.value, row.tally)
 
+    async def missing(self, kind: Kind, keys: Sequence[str]) -> frozenset[str]:
+        """Give those of the keys of which there is no record."""
+        if not keys:
+            return frozenset()
+        there = select(live.c.key).where(
+            live.c.kind == kind.value, live.c.key.in_(keys), live.c.expires_at > self._clock()
+        )
+        async with self._database.reading() as connection:
+            return frozenset(keys).difference((await connection.execute(there)).scalars())
+
     async def claim(self, kind: Kind, key: str) -> bytes | None:
         """Read and delete in one step."""
-        claim = delete(live).where(self._is_live(kind, key)).returning(live.c.value, live.c.tally)
-        async with self._database.writing() as connection:
-            row = (await connection.execute(claim)).one_or_none()
-            return None if row is None else _value(row.value, row.tally)
+        deleted = await self._delete(self._is_live(kind, key), kinds=(kind,))
+        return _value(deleted[0].value, deleted[0].tally) if deleted else None
 
     async def claim_once(self, kind: Kind, key: str, *, ttl_s: int) -> bool:
         """Mark a key as used; True for the first caller."""
@@ -90,8 +108,7 @@ class EmbeddedLiveStore:
 
     async def delete(self, kind: Kind, key: str) -> bool:
         """Delete; whether there was one."""
-        async with self._database.writing() as connection:
-            return (await connection.execute(delete(live).where(self._is_live(kind, key)))).rowcount == 1
+        return bool(await self._delete(self._is_live(kind, key), kinds=(kind,)))
 
     async def list_owned(self, kind: Kind, owner: str) -> tuple[LiveRecord, ...]:
         """List an owner's records of one kind that have not expired."""
@@ -107,11 +124,26 @@ class EmbeddedLiveStore:
         """Delete an owner's records of these kinds; how many there were."""
         if not owner or not kinds:
             return 0
-        theirs = delete(live).where(
+        theirs = and_(
             live.c.owner == owner, live.c.kind.in_([kind.value for kind in kinds]), live.c.expires_at > self._clock()
         )
-        async with self._database.writing() as connection:
-            return (await connection.execute(theirs)).rowcount
+        return len(await self._delete(theirs, kinds=kinds))
+
+    async def _delete(self, which: ColumnElement[bool], *, kinds: tuple[Kind, ...]) -> Sequence[_Deleted]:
+        """Delete records of some kinds, and give them; of application sessions tell."""
+        statement = delete(live).where(which).returning(live.c.kind, live.c.key, live.c.value, live.c.tally)
+        if self._changes is None or Kind.APPLICATION_SESSION not in kinds:
+            async with self._database.writing() as connection:
+                return (await connection.execute(statement)).all()
+        ended: list[Change] = []
+        try:
+            async with self._database.writing() as connection:
+                deleted = (await connection.execute(statement)).all()
+                ended += _ended(deleted)
+                await self._changes.write(connection, ended)
+                return deleted
+        finally:
+            self._changes.tell(ended)
 
     async def ping(self) -> None:
         """Answer, or raise Unavailable."""
@@ -122,6 +154,12 @@ class EmbeddedLiveStore:
 
     def _is_live(self, kind: Kind, key: str) -> ColumnElement[bool]:
         return and_(live.c.kind == kind.value, live.c.key == key, live.c.expires_at > self._clock())
+
+
+def _ended(deleted: Iterable[_Deleted]) -> list[Change]:
+    """Give what is told of records that were deleted."""
+    sessions = (row.key for row in deleted if row.kind == Kind.APPLICATION_SESSION.value)
+    return [Change(ChangeKind.SESSION_ENDED, key) for key in sessions]
 
 
 def _value(value: bytes, tally: int | None) -> bytes:

@@ -53,6 +53,20 @@ async def test_writing_again_replaces_value_life_and_owner(live: LiveBench) -> N
     assert await live.store.load(Kind.LOGIN, "k") == b"two"
 
 
+async def test_of_many_keys_those_without_a_record_are_named(live: LiveBench) -> None:
+    keys = [f"k{n}" for n in range(1000)]
+    assert await live.store.missing(Kind.APPLICATION_SESSION, keys) == set(keys)
+    for key in keys[:5]:
+        await live.store.save(Kind.APPLICATION_SESSION, key, b"", ttl_s=60, owner="ada")
+    await live.store.save(Kind.APPLICATION_SESSION, "brief", b"", ttl_s=5)
+    await live.store.save(Kind.LOGIN, "another kind", b"", ttl_s=60)
+    assert await live.other.missing(Kind.APPLICATION_SESSION, [*keys[:5], "brief"]) == set()
+    await live.move(5)
+    wanted = [*keys[:7], "brief", "another kind"]
+    assert await live.other.missing(Kind.APPLICATION_SESSION, wanted) == {"k5", "k6", "brief", "another kind"}
+    assert await live.store.missing(Kind.APPLICATION_SESSION, []) == frozenset()
+
+
 @pytest.mark.case(44)
 async def test_a_claimed_record_is_gone(live: LiveBench) -> None:
     await live.store.save(Kind.CHALLENGE, "k", b"v", ttl_s=60, owner="ada")

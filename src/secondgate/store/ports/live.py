@@ -27,6 +27,7 @@ class Kind(StrEnum):
     POLICY_TEST = "policy-test"
     USED = "used"
     COUNTER = "counter"
+    CHANGE = "change"
 
 
 @dataclass(frozen=True, slots=True)
