@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -48,11 +49,14 @@ from secondgate.proxied import ProxyTrust
 from secondgate.reload import LOOK_EVERY_S, Reload
 from secondgate.store.authenticator_models import AuthenticatorModels, learn_models
 from secondgate.store.embedded import EmbeddedLiveStore
+from secondgate.store.embedded_changes import EmbeddedChanges
 from secondgate.store.mail import OutboxMailer, SmtpMailer
 from secondgate.store.opening import Opened, open_durable
 from secondgate.store.outgoing import HttpOutgoing
-from secondgate.store.ports import LiveStore, Mailer
-from secondgate.store.redis import RedisLiveStore, connect_redis
+from secondgate.store.ports import Changes, LiveStore, Mailer
+from secondgate.store.redis import RedisLiveStore
+from secondgate.store.redis_changes import LISTENER_CONNECTIONS, RedisChanges
+from secondgate.store.redis_pool import connect_redis
 from secondgate.store.sessions import Sessions
 
 log = structlog.get_logger("secondgate.app")
@@ -104,7 +108,7 @@ async def open_services(
     opened = await open_durable(
         data_dir=settings.storage.data_dir, database_url=settings.storage.database.reveal(), now=int(clock())
     )
-    live = _live_store(settings, opened, clock)
+    live, changes = _live_store(settings, opened, clock)
     outgoing = HttpOutgoing()
     jwts = PresentedJwts([jwt.source() for jwt in settings.identity.jwt], outgoing, clock=clock)
     try:
@@ -117,6 +121,7 @@ async def open_services(
             access=managed,
             durable=opened.durable,
             live=live,
+            changes=changes,
             sessions=Sessions(live),
             sealer=opened.sealer,
             mailer=_mailer(settings, clock),
@@ -294,9 +299,15 @@ def _refusal_page(services: Services, application: Application | None) -> str:
     )
 
 
-def _live_store(settings: Settings, opened: Opened, clock: Clock) -> LiveStore:
+def _live_store(settings: Settings, opened: Opened, clock: Clock) -> tuple[LiveStore, Changes]:
+    """Make the live store, and what tells of its changes."""
     url = settings.storage.redis.reveal()
-    return RedisLiveStore(connect_redis(url)) if url else EmbeddedLiveStore(opened.database, clock=clock)
+    if not url:
+        embedded = EmbeddedChanges(opened.database, clock=clock)
+        return EmbeddedLiveStore(opened.database, clock=clock, changes=embedded), embedded
+    client = connect_redis(url)
+    listening = partial(connect_redis, url, max_connections=LISTENER_CONNECTIONS)
+    return RedisLiveStore(client), RedisChanges(client, listening)
 
 
 def _mailer(settings: Settings, clock: Clock) -> Mailer | None:

@@ -18,7 +18,7 @@ from secondgate.protocol.jwt import KeyRing
 from secondgate.protocol.metadata import Metadata
 from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.webauthn import RelyingParty
-from secondgate.store.ports import AttemptLimits, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
+from secondgate.store.ports import AttemptLimits, Changes, DurableStore, Kind, LiveStore, Mailer, Outgoing, Sealer
 from secondgate.store.sessions import Sessions
 
 log = structlog.get_logger("secondgate.flows")
@@ -49,6 +49,7 @@ class Services:
     access: Callable[[], Access]
     durable: DurableStore
     live: LiveStore
+    changes: Changes
     sessions: Sessions
     sealer: Sealer
     mailer: Mailer | None

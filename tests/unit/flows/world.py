@@ -52,7 +52,7 @@ from secondgate.store.sessions import Sessions
 from tests.fakes.authenticator import SoftAuthenticator
 from tests.fakes.mail import MemoryMailer
 from tests.fakes.outgoing import MemoryOutgoing
-from tests.fakes.stores import MemoryDurableStore, MemoryLiveStore
+from tests.fakes.stores import MemoryChanges, MemoryDurableStore, MemoryLiveStore
 
 START = 1_800_000_000
 PORTAL = "https://mfa.example.com"
@@ -123,7 +123,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.durable = MemoryDurableStore()
-        self.live = MemoryLiveStore(self.clock)
+        self.changes = MemoryChanges()
+        self.live = MemoryLiveStore(self.clock, self.changes)
         self.durable_steps, self.live_steps = Stepping(self.durable), Stepping(self.live)
         live = cast("LiveStore", self.live_steps)
         self.mailer = MemoryMailer()
@@ -134,6 +135,7 @@ class World:
             access=self.access,
             durable=cast("DurableStore", self.durable_steps),
             live=live,
+            changes=self.changes,
             sessions=Sessions(live),
             sealer=KeyFileSealer(Secret(os.urandom(32))),
             mailer=self.mailer,
