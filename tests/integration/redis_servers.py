@@ -87,6 +87,7 @@ class Server:
     port: int
     folder: Path
     options: tuple[str, ...]
+    password: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -115,7 +116,8 @@ class Server:
 
     def client(self) -> Redis:
         """Make a client of this server alone, for what tests ask or tell it."""
-        return Redis(host=HOST, port=self.port, socket_timeout=1.0, socket_connect_timeout=1.0)
+        password = self.password or None
+        return Redis(host=HOST, port=self.port, password=password, socket_timeout=1.0, socket_connect_timeout=1.0)
 
     def pause(self) -> None:
         """Let it answer nothing, while connections stay."""
@@ -134,11 +136,12 @@ class Server:
 
 
 @asynccontextmanager
-async def redis_server(*options: str) -> AsyncIterator[Server]:
+async def redis_server(*options: str, password: str = "") -> AsyncIterator[Server]:
     """One server, with further options of `redis-server`; it keeps nothing on disk."""
+    login = ("--requirepass", password, "--masterauth", password) if password else ()
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        server = Server(port, Path(folder), ("--port", str(port), *_options(folder), *options))
+        server = Server(port, Path(folder), ("--port", str(port), *_options(folder), *login, *options), password)
         try:
             await server.start()
             yield server
@@ -161,6 +164,8 @@ class Watched:
     def url(self) -> str:
         """Give the URL that names the Sentinels."""
         nodes = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
+        if password := self.servers[0].password:
+            return f"redis+sentinel://:{password}@{nodes}/{SERVICE}/0?sentinel_password={password}"
         return f"redis+sentinel://{nodes}/{SERVICE}/0"
 
     async def master(self) -> Server:
@@ -211,11 +216,15 @@ async def _is_following(client: Redis) -> bool:
 
 
 @asynccontextmanager
-async def redis_sentinel() -> AsyncIterator[Watched]:
-    """A master, a replica, and three Sentinels that take the master for down after less than half a second."""
+async def redis_sentinel(*, password: str = "") -> AsyncIterator[Watched]:
+    """A master, a replica, and three Sentinels that take the master for down after less than half a second.
+
+    All of them ask for the password, if there is one; it stands in URLs as it is.
+    """
     async with AsyncExitStack() as stack:
-        master = await stack.enter_async_context(redis_server())
-        replica = await stack.enter_async_context(redis_server("--replicaof", HOST, str(master.port)))
+        master = await stack.enter_async_context(redis_server(password=password))
+        following = redis_server("--replicaof", HOST, str(master.port), password=password)
+        replica = await stack.enter_async_context(following)
 
         async def is_replicating() -> bool:
             async with replica.client() as client:
@@ -247,7 +256,13 @@ async def _sentinel(master: Server) -> AsyncIterator[Server]:
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
             f"sentinel failover-timeout {SERVICE} 3000\n"
         )
-        sentinel = Server(port, Path(folder), (str(file), "--sentinel"))
+        if password := master.password:
+            with file.open("a") as more:
+                more.write(
+                    f"requirepass {password}\nsentinel sentinel-pass {password}\n"
+                    f"sentinel auth-pass {SERVICE} {password}\n"
+                )
+        sentinel = Server(port, Path(folder), (str(file), "--sentinel"), password)
         try:
             await sentinel.start()
             yield sentinel

@@ -262,5 +262,7 @@ async def test_nobody_to_ask_is_unavailable(url: str) -> None:
 @asynccontextmanager
 async def _only_store(url: str) -> AsyncIterator[LiveStore]:
     store = RedisLiveStore(connect_redis(url))
-    yield store
-    await store.close()
+    try:
+        yield store
+    finally:
+        await store.close()
