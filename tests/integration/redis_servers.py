@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 T = TypeVar("T")
@@ -116,8 +118,14 @@ class Server:
 
     def client(self) -> Redis:
         """Make a client of this server alone, for what tests ask or tell it."""
-        password = self.password or None
-        return Redis(host=HOST, port=self.port, password=password, socket_timeout=1.0, socket_connect_timeout=1.0)
+        return Redis(
+            host=HOST,
+            port=self.port,
+            password=self.password or None,
+            socket_timeout=1.0,
+            socket_connect_timeout=1.0,
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def pause(self) -> None:
         """Let it answer nothing, while connections stay."""
@@ -294,14 +302,25 @@ class Cluster:
             return next(server for server in self.servers if server.port == port)
         raise AssertionError("no node answers")
 
-    async def replaced(self, key: str, *, before: Server) -> Server:
-        """Wait until the nodes that run agree that another one has a key; gives it."""
+    async def replace(self, before: Server, *, key: str) -> Server:
+        """Have a master's replica take its slots, which an election would take seconds for; gives the replica.
+
+        A master that is up hands them over and answers MOVED from then on; one that is down is not asked. `key` is
+        one that the master has: it is waited for until the nodes that run agree who has it.
+        """
+        how = ("FAILOVER",) if before.process is not None else ("FAILOVER", "TAKEOVER")
+        async with self.replica_of(before).client() as client:
+            await _cluster(client, *how)
 
         async def is_replaced() -> bool:
             return await self.owner(key) is not before and await self.is_ready()
 
         await until(is_replaced, what="another node has the key", within_s=20)
         return await self.owner(key)
+
+    def replica_of(self, master: Server) -> Server:
+        """Give the replica that a master of the beginning has."""
+        return self.servers[self.servers.index(master) + 3]
 
     async def is_ready(self) -> bool:
         """Whether every node that runs says that the cluster is whole."""

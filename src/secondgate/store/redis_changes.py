@@ -88,13 +88,15 @@ class RedisChanges:
 
     async def _listen(self, listener: ChangeListener) -> None:
         """Subscribe, hear until the way is lost, and begin anew."""
-        wait_s = _FIRST_WAIT_S
+        wait_s, is_outage_known = _FIRST_WAIT_S, False
         while True:
             hearing = _Hearing(self._connect(), listener, self._prefix)
             try:
                 await hearing.run(proven=self._renew_connections)
             except Exception as error:  # noqa: BLE001 - whatever it was, listening goes on
-                log.warning("changes.not_heard", reason=type(error).__name__, was_connected=hearing.is_connected)
+                if hearing.is_connected or not is_outage_known:
+                    log.warning("changes.not_heard", reason=type(error).__name__)
+                is_outage_known = True
             finally:
                 if hearing.is_connected:
                     listener.disconnected()
