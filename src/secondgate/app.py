@@ -353,6 +353,7 @@ def _refusal_page(services: Services, application: Application | None) -> str:
 
 
 def _live_store(settings: Settings, opened: Opened, clock: Clock) -> tuple[LiveStore, Changes]:
+    """Make the live store, and what tells of its changes."""
     url = settings.storage.redis.reveal()
     if not url:
         embedded = EmbeddedChanges(opened.database, clock=clock)

@@ -184,12 +184,14 @@ async def redis_bench(url: str) -> AsyncIterator[LiveBench]:
 
     first, second = (RedisLiveStore(client, prefix=prefix) for client in clients)
     changes, other_changes = (RedisChanges(client, connect, prefix=prefix) for client in clients)
-    yield LiveBench(first, second, changes, other_changes, move)
-    with suppress(RedisError):  # a test may have left nobody to answer
-        async for key in clients[0].scan_iter(match=f"{prefix}*"):
-            await clients[0].delete(key)
-    await first.close()
-    await second.close()
+    try:
+        yield LiveBench(first, second, changes, other_changes, move)
+    finally:
+        with suppress(RedisError):  # a test may have left nobody to answer
+            async for key in clients[0].scan_iter(match=f"{prefix}*"):
+                await clients[0].delete(key)
+        await first.close()
+        await second.close()
 
 
 async def age_redis(client: Redis, prefix: str, step_s: int) -> None:

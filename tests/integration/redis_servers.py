@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -15,12 +16,14 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 T = TypeVar("T")
@@ -30,16 +33,20 @@ SERVICE = "mymaster"
 DOWN_AFTER_MS = 400
 _SLOTS = 16384
 _READY_S = 15.0
+_FIRST_PORT = 12_000
 _BUS_OFFSET = 10_000
-"""How far a cluster node's second port is from its first."""
+"""How far a cluster node's second port is from its first; there are as many ports to choose from."""
 
 
-def free_port(*, below: int = 65536) -> int:
-    """Give a port that nobody listens on."""
+def free_port() -> int:
+    """Give a port that nobody listens on; the one of a cluster's bus is free too.
+
+    Both are below those that the system gives to outgoing connections, which would take them again at any time:
+    a server that was killed is to find its port free.
+    """
     while True:
-        with socket.create_server((HOST, 0)) as taken:
-            port: int = taken.getsockname()[1]
-        if port < below:
+        port = _FIRST_PORT + secrets.randbelow(_BUS_OFFSET)
+        with suppress(OSError), socket.create_server((HOST, port)), socket.create_server((HOST, port + _BUS_OFFSET)):
             return port
 
 
@@ -82,6 +89,7 @@ class Server:
     port: int
     folder: Path
     options: tuple[str, ...]
+    password: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -110,7 +118,14 @@ class Server:
 
     def client(self) -> Redis:
         """Make a client of this server alone, for what tests ask or tell it."""
-        return Redis(host=HOST, port=self.port, socket_timeout=1.0, socket_connect_timeout=1.0)
+        return Redis(
+            host=HOST,
+            port=self.port,
+            password=self.password or None,
+            socket_timeout=1.0,
+            socket_connect_timeout=1.0,
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def pause(self) -> None:
         """Let it answer nothing, while connections stay."""
@@ -129,11 +144,12 @@ class Server:
 
 
 @asynccontextmanager
-async def redis_server(*options: str, port: int = 0) -> AsyncIterator[Server]:
+async def redis_server(*options: str, password: str = "") -> AsyncIterator[Server]:
     """One server, with further options of `redis-server`; it keeps nothing on disk."""
+    login = ("--requirepass", password, "--masterauth", password) if password else ()
     with tempfile.TemporaryDirectory() as folder:
-        port = port or free_port()
-        server = Server(port, Path(folder), ("--port", str(port), *_options(folder), *options))
+        port = free_port()
+        server = Server(port, Path(folder), ("--port", str(port), *_options(folder), *login, *options), password)
         try:
             await server.start()
             yield server
@@ -156,6 +172,8 @@ class Watched:
     def url(self) -> str:
         """Give the URL that names the Sentinels."""
         nodes = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
+        if password := self.servers[0].password:
+            return f"redis+sentinel://:{password}@{nodes}/{SERVICE}/0?sentinel_password={password}"
         return f"redis+sentinel://{nodes}/{SERVICE}/0"
 
     async def master(self) -> Server:
@@ -206,11 +224,15 @@ async def _is_following(client: Redis) -> bool:
 
 
 @asynccontextmanager
-async def redis_sentinel() -> AsyncIterator[Watched]:
-    """A master, a replica, and three Sentinels that take the master for down after less than half a second."""
+async def redis_sentinel(*, password: str = "") -> AsyncIterator[Watched]:
+    """A master, a replica, and three Sentinels that take the master for down after less than half a second.
+
+    All of them ask for the password, if there is one; it stands in URLs as it is.
+    """
     async with AsyncExitStack() as stack:
-        master = await stack.enter_async_context(redis_server())
-        replica = await stack.enter_async_context(redis_server("--replicaof", HOST, str(master.port)))
+        master = await stack.enter_async_context(redis_server(password=password))
+        following = redis_server("--replicaof", HOST, str(master.port), password=password)
+        replica = await stack.enter_async_context(following)
 
         async def is_replicating() -> bool:
             async with replica.client() as client:
@@ -242,7 +264,13 @@ async def _sentinel(master: Server) -> AsyncIterator[Server]:
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
             f"sentinel failover-timeout {SERVICE} 3000\n"
         )
-        sentinel = Server(port, Path(folder), (str(file), "--sentinel"))
+        if password := master.password:
+            with file.open("a") as more:
+                more.write(
+                    f"requirepass {password}\nsentinel sentinel-pass {password}\n"
+                    f"sentinel auth-pass {SERVICE} {password}\n"
+                )
+        sentinel = Server(port, Path(folder), (str(file), "--sentinel"), password)
         try:
             await sentinel.start()
             yield sentinel
@@ -274,14 +302,25 @@ class Cluster:
             return next(server for server in self.servers if server.port == port)
         raise AssertionError("no node answers")
 
-    async def replaced(self, key: str, *, before: Server) -> Server:
-        """Wait until the nodes that run agree that another one has a key; gives it."""
+    async def replace(self, before: Server, *, key: str) -> Server:
+        """Have a master's replica take its slots, which an election would take seconds for; gives the replica.
+
+        A master that is up hands them over and answers MOVED from then on; one that is down is not asked. `key` is
+        one that the master has: it is waited for until the nodes that run agree who has it.
+        """
+        how = ("FAILOVER",) if before.process is not None else ("FAILOVER", "TAKEOVER")
+        async with self.replica_of(before).client() as client:
+            await _cluster(client, *how)
 
         async def is_replaced() -> bool:
             return await self.owner(key) is not before and await self.is_ready()
 
         await until(is_replaced, what="another node has the key", within_s=20)
         return await self.owner(key)
+
+    def replica_of(self, master: Server) -> Server:
+        """Give the replica that a master of the beginning has."""
+        return self.servers[self.servers.index(master) + 3]
 
     async def is_ready(self) -> bool:
         """Whether every node that runs says that the cluster is whole."""
@@ -304,7 +343,6 @@ async def redis_cluster(*, replicas: bool = False) -> AsyncIterator[Cluster]:
                 redis_server(
                     *("--cluster-enabled", "yes", "--cluster-node-timeout", "800", "--cluster-replica-validity-factor"),
                     *("0", "--cluster-config-file", "nodes.conf"),
-                    port=free_port(below=65536 - _BUS_OFFSET),
                 )
             )
             for _ in range(6 if replicas else 3)

@@ -19,6 +19,7 @@ from secondgate.store.change_text import decode_change, encode_change
 from secondgate.store.ports import Change, ChangeListener, Kind
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import live
+from secondgate.store.stopping import stop
 
 log = structlog.get_logger("secondgate.store")
 
@@ -82,8 +83,7 @@ class EmbeddedChanges:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stop(task)
             self._listeners.remove(listener)
             told.set_connected(is_connected=False)
 

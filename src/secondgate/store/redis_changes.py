@@ -30,6 +30,7 @@ from redis.exceptions import RedisError
 from secondgate.store.change_text import decode_change, encode_change
 from secondgate.store.ports import Change, ChangeListener
 from secondgate.store.redis_pool import DEFAULT_PREFIX, RedisPool, errors_translated, pool_of
+from secondgate.store.stopping import stop
 
 log = structlog.get_logger("secondgate.store")
 
@@ -83,18 +84,19 @@ class RedisChanges:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stop(task)
 
     async def _listen(self, listener: ChangeListener) -> None:
         """Subscribe, hear until the way is lost, and begin anew."""
-        wait_s = _FIRST_WAIT_S
+        wait_s, is_outage_known = _FIRST_WAIT_S, False
         while True:
             hearing = _Hearing(self._connect(), listener, self._prefix)
             try:
                 await hearing.run(proven=self._renew_connections)
             except Exception as error:  # noqa: BLE001 - whatever it was, listening goes on
-                log.warning("changes.not_heard", reason=type(error).__name__, was_connected=hearing.is_connected)
+                if hearing.is_connected or not is_outage_known:
+                    log.warning("changes.not_heard", reason=type(error).__name__)
+                is_outage_known = True
             finally:
                 if hearing.is_connected:
                     listener.disconnected()
@@ -145,9 +147,7 @@ class _Hearing:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop(*tasks)
         for task in done:
             task.result()
 

@@ -20,6 +20,8 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
+from secondgate.store.stopping import stop
+
 Address = tuple[str, int]
 Connect = Callable[[Address], Redis]
 """Makes a client of one node."""
@@ -58,8 +60,7 @@ class Finder(ABC):
     async def close(self) -> None:
         """Give back all connections."""
         if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+            await stop(self._asking)
         await asyncio.gather(*(client.aclose() for client in self._clients.values()))
 
 
@@ -83,9 +84,7 @@ class SentinelFinder(Finder):
                     break
                 states += [state for task in done if (state := task.result())]
         finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await stop(*waiting)
         if not states:
             raise RedisError("no Sentinel knows a master that is up")
         newest = max(states, key=lambda state: int(state["config-epoch"]))
@@ -135,9 +134,7 @@ class ClusterFinder(Finder):
                     if found := task.result():
                         return found
         finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await stop(*waiting)
         return None
 
     async def _slots(self, node: Address) -> tuple[Address, list[Address]] | None:

@@ -173,6 +173,11 @@ def test_places_keep_their_numbers_when_something_before_them_is_wrong(tmp_path:
         ("proxy_secret_file: nowhere", "cannot be read: No such file"),
         ("proxy_secret_file: [a]", "must be the path of a file"),
         ("storage: {redis: 'http://x'}", "a URL that begins with redis://"),
+        ("storage: {redis: 6379}", "must be text; put it in quotes"),
+        ("storage: {redis: 'redis://one,two'}", "storage.redis: must name one server"),
+        ("storage: {redis: 'redis+sentinel://one/gate/x'}", "storage.redis: must end with the name of the service"),
+        ("storage: {redis: 'redis+cluster://one/1'}", "storage.redis: must not name a database"),
+        ("storage: {redis: 'redis://one?socket_timeout=60'}", "may have these parameters, each once: db"),
         ("storage: {database: 'mysql://x'}", "postgresql://"),
         ("storage: {data_dir: 7}", "must be text"),
         ("storage: {data_dir: ''}", "must be a path"),
@@ -324,12 +329,28 @@ def test_what_does_not_follow_from_a_mistake_is_reported_beside_it(tmp_path: Pat
         "proxy_secret: [hunter2]",
         "proxy_secret: {hunter2: 1}",
         "storage: {redis: hunter2, database: hunter2}",
+        "storage: {redis: 'redis+cluster://:hunter2@one,two:port'}",
         "mail: {smtp: 'http://hunter2', from: a@example.com}",
         "proxy_secret: 'hunter2 0123456789abcdef'",
     ],
 )
 def test_no_problem_shows_a_secret(tmp_path: Path, line: str) -> None:
     assert "hunter2" not in " ".join(problems(tmp_path, f"public_url: https://mfa.example.com\n{line}\n"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2@cache/0",
+        "rediss://cache?ssl_ca_certs=/etc/ca.pem",
+        "unix:///run/redis.sock",
+        "redis+sentinel://one,two:26380/gate/1",
+        "rediss+cluster://one,two:7000",
+    ],
+)
+def test_redis_can_stand_alone_be_watched_or_be_a_cluster(tmp_path: Path, url: str) -> None:
+    text = f"public_url: https://mfa.example.com\nstorage: {{data_dir: data, redis: '{url}'}}\n"
+    assert loaded(tmp_path, text).storage.redis.reveal() == url
 
 
 def test_settings_can_be_made_of_values_that_are_parsed_already(tmp_path: Path) -> None:
