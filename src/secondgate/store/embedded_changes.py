@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from secondgate.cancelling import end
 from secondgate.errors import Unavailable
 from secondgate.store.ports import Change, ChangeKind, ChangeListener, Kind
 from secondgate.store.sql.database import Database
@@ -78,9 +79,7 @@ class EmbeddedChanges:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
             self._listeners.remove(listener)
 
     async def _look(self, listener: ChangeListener) -> None:

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from secondgate.cancelling import end
 from secondgate.errors import Unavailable
 from secondgate.store.ports import Change, ChangeKind, ChangeListener
 
@@ -57,9 +58,7 @@ class RedisChanges:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _listen(self, listener: ChangeListener) -> None:
         wait_s = FIRST_RETRY_S
@@ -89,6 +88,8 @@ class _Hearing:
         self._own_channel = f"{channel}:heartbeat:{secrets.token_hex(8)}"
         self._listener = listener
         self._heard_at = 0.0
+        self._beating: asyncio.Task[None] | None = None
+        self._is_over = False
         self.was_connected = False
 
     async def go_on(self) -> None:
@@ -96,23 +97,21 @@ class _Hearing:
         await self._pubsub.subscribe(self._channel, self._own_channel)
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
-        beating = asyncio.ensure_future(self._beat())
-        try:
-            while True:
-                left_s = self._heard_at + HEARD_WITHIN_S - loop.time()
-                if left_s <= 0:
-                    raise TimeoutError
-                message = await self._pubsub.get_message(timeout=left_s)
-                if message is not None:
-                    self._take(message["channel"].decode(), message["data"])
-        finally:
-            beating.cancel()
-            with suppress(asyncio.CancelledError, RedisError, OSError):
-                await beating
+        self._beating = asyncio.ensure_future(self._beat())
+        while True:
+            left_s = self._heard_at + HEARD_WITHIN_S - loop.time()
+            if left_s <= 0:
+                raise TimeoutError
+            message = await self._pubsub.get_message(timeout=left_s)
+            if message is not None:
+                self._take(message["channel"].decode(), message["data"])
 
     async def close(self) -> None:
         """Give back the connection."""
+        self._is_over = True
         with suppress(RedisError, OSError, TimeoutError):
+            if self._beating is not None:
+                await end(self._beating)
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
             await self._subscriber.aclose()
 
@@ -129,7 +128,8 @@ class _Hearing:
             self._listener.changed(Change(kind, key))
 
     async def _beat(self) -> None:
-        while True:
+        while not self._is_over:
             with suppress(RedisError, OSError, TimeoutError):
                 await self._client.publish(self._own_channel, "")
-            await asyncio.sleep(HEARTBEAT_EVERY_S)
+            if not self._is_over:
+                await asyncio.sleep(HEARTBEAT_EVERY_S)
