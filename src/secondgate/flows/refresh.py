@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 
 from secondgate.errors import Unavailable
 from secondgate.flows.service_tokens import know_service_tokens, unknown_references
 from secondgate.flows.services import Services
+from secondgate.stopping import stop
 from secondgate.store.ports import Change, ChangeKind
 
 log = structlog.get_logger("secondgate.refresh")
@@ -130,6 +131,4 @@ async def repeated(work: Callable[[], Awaitable[object]], *, every_s: float) -> 
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await stop(task)

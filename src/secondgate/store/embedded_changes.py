@@ -15,11 +15,11 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from secondgate.stopping import stop
 from secondgate.store.change_text import decode_change, encode_change
 from secondgate.store.ports import Change, ChangeListener, Kind
 from secondgate.store.sql.database import Database
 from secondgate.store.sql.tables import live
-from secondgate.store.stopping import stop
 
 log = structlog.get_logger("secondgate.store")
 

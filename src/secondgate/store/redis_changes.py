@@ -27,10 +27,10 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from secondgate.stopping import stop
 from secondgate.store.change_text import decode_change, encode_change
 from secondgate.store.ports import Change, ChangeListener
 from secondgate.store.redis_pool import DEFAULT_PREFIX, RedisPool, errors_translated, pool_of
-from secondgate.store.stopping import stop
 
 log = structlog.get_logger("secondgate.store")
 

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
-from secondgate.store.stopping import stop
+from secondgate.stopping import stop
 
 Address = tuple[str, int]
 Connect = Callable[[Address], Redis]

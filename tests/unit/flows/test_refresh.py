@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from secondgate.errors import Unavailable
-from secondgate.flows.refresh import kept_fresh, refresh
+from secondgate.flows.refresh import kept_fresh, refresh, repeated
 from secondgate.model.keys import SigningAlgorithm
 from secondgate.model.secret import Secret
 from secondgate.model.service_token import ServiceToken
@@ -60,3 +60,21 @@ async def test_a_reading_that_fails_is_logged_and_tried_again(
             world.durable.service_tokens["id"] = TOKEN
             await until(lambda: "ci" in world.services.service_tokens.references)
     assert {line["event"] for line in logs} & {"refresh.unavailable", "refresh.error"}
+
+
+async def test_work_that_swallows_its_cancellation_is_ended_all_the_same() -> None:
+    swallowed = 0
+
+    async def work() -> None:
+        nonlocal swallowed
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            swallowed += 1
+            if swallowed > 1:
+                raise
+
+    async with asyncio.timeout(5) as limit, repeated(work, every_s=0):
+        await asyncio.sleep(0.01)
+    assert swallowed == 2
+    assert not limit.expired()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from secondgate.store.stopping import stop
+from secondgate.stopping import stop
 
 
 async def forgets(times: int) -> None:
