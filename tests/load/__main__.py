@@ -16,7 +16,7 @@ import structlog
 
 from tests.load import machine, picture, report
 from tests.load.lab import OUT, Options, open_lab, say
-from tests.load.scenarios import hits, logins, million, misses, revocation, strangers
+from tests.load.scenarios import faults, hits, logins, million, misses, replicas, revocation, strangers
 
 SCENARIOS = {
     "hits": hits.run,
@@ -26,6 +26,8 @@ SCENARIOS = {
     "logins": logins.run,
     "revocation": revocation.run,
     "million": million.run,
+    "replicas": replicas.run,
+    "faults": faults.run,
 }
 WRONG_ANSWERS = 1
 BUSY = 0.5
@@ -38,6 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, help="how many live sessions the scenario `million` has")
     parser.add_argument("--seconds", type=float, help="how long each measurement takes")
     parser.add_argument("--rounds", type=int, help="how often hits and baselines are measured in turn")
+    parser.add_argument("--changes", type=int, help="how many changes of each kind the scenario `replicas` makes")
     parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--out", type=Path, default=OUT, help="where the results are written: .tests/load")
     return parser.parse_args()
@@ -48,7 +51,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
     options = (
         Options.quick(sessions=arguments.sessions, out=arguments.out) if arguments.quick else Options(out=arguments.out)
     )
-    given = {name: getattr(arguments, name) for name in ("sessions", "seconds", "rounds")}
+    given = {name: getattr(arguments, name) for name in ("sessions", "seconds", "rounds", "changes")}
     return Options(**{**asdict(options), **{name: value for name, value in given.items() if value is not None}})
 
 
@@ -74,13 +77,14 @@ def main() -> int:
                 run(lab)
     rows = list(lab.rows.values())
     shown = {name: str(value) for name, value in asdict(options).items()}
-    report.save(options.out, rows, facts, shown)
-    found = report.targets(lab.rows)
+    tables = list(lab.tables.values())
+    found = report.targets(lab.rows, lab.tables)
+    report.save(options.out, rows, tables, facts=facts, options=shown, found=found)
     title = f"Secondgate on {facts['cpu']}, {facts['cores']} cores, Python {facts['python']}"
     picture.draw(options.out / "load.png", rows, found, title)
-    sys.stdout.write("\n" + report.text_table(rows) + "\n\n" + report.notes(rows) + "\n\n")
+    sys.stdout.write("\n" + report.text_blocks(rows, tables) + "\n\n")
     sys.stdout.write(report.target_block(found) + "\n")
-    wrong = sum(row.wrong for row in rows)
+    wrong = sum(row.wrong for row in rows) + sum(table.wrong for table in tables)
     sys.stdout.write(f"\n{wrong} wrong answers; kept in {options.out}\n")
     return WRONG_ANSWERS if wrong else 0
 

@@ -16,10 +16,11 @@ PAGE = "/page"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: its status, and its header fields in order, names in lower case."""
+    """An answer: its status, and its header fields in order, names in lower case, and its body."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
+    body: bytes = b""
 
     def one(self, name: str) -> str:
         """Give the first field of a name; empty when there is none."""
@@ -39,7 +40,7 @@ class Link:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> Reply:
-        """Send a request and read its answer, of which the body is left out."""
+        """Send a request and read its answer."""
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
@@ -50,7 +51,7 @@ class Link:
         )
         reply = Reply(int(head[0].split()[1]), fields)
         if (length := int(reply.one("content-length") or 0)) > 0:
-            await reader.readexactly(length)
+            return Reply(reply.status, fields, await reader.readexactly(length))
         return reply
 
     def close(self) -> None:

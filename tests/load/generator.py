@@ -138,7 +138,7 @@ class _Loop:
             raise OSError("a connection was closed")
         if connection.received:
             data = connection.received + data
-        if not _is_whole(data):
+        if not is_whole(data):
             connection.received = data
             return
         connection.received = b""
@@ -148,7 +148,7 @@ class _Loop:
         self._idle.append(connection)
 
 
-def _is_whole(data: bytes) -> bool:
+def is_whole(data: bytes) -> bool:
     """Whether an answer is complete. Only `Content-Length` is known here: nothing that is asked answers in chunks."""
     end = data.find(_END)
     if end < 0:

@@ -17,6 +17,7 @@ from tests.load.measure import Meter, Row, count_wrong
 from tests.load.programs import Program, Secondgate
 from tests.load.requests import PATHS, Check
 from tests.load.sessions import Crowd, email, make_crowd
+from tests.load.table import Table
 from tests.load.wrk import Asked, Load, run_wrk
 
 SAMPLE = 100
@@ -35,12 +36,24 @@ class Options:
     misses: int = 50_000
     people: int = 1_000
     revocations: int = 200
+    changes: int = 1_000
+    cuts: int = 20
     out: Path = OUT
 
     @classmethod
     def quick(cls, *, sessions: int | None, out: Path) -> Options:
         """Give small numbers, to see whether it works: what it measures then says little."""
-        return cls(sessions or 20_000, seconds=1, rounds=1, misses=5_000, people=200, revocations=20, out=out)
+        return cls(
+            sessions or 20_000,
+            seconds=1,
+            rounds=1,
+            misses=5_000,
+            people=200,
+            revocations=20,
+            changes=30,
+            cuts=4,
+            out=out,
+        )
 
 
 @dataclass
@@ -56,6 +69,7 @@ class Lab:
     secondgate: Secondgate
     crowd: Crowd
     rows: dict[str, Row] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
     baselines: dict[str, float] = field(default_factory=dict)
 
     def own(self, running: Running) -> None:

@@ -12,8 +12,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from tests.load.measure import Row
-from tests.load.report import BASELINES, Target
+from tests.load.report import BASELINES
 from tests.load.scenarios import hits
+from tests.load.table import Target
 
 OURS, THEIRS, MISSED, TEXT, LINE = "#2f6f8f", "#b9c2c9", "#c2703d", "#2b2f33", "#e3e7ea"
 

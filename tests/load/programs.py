@@ -54,18 +54,20 @@ def pinned(core: int, command: Sequence[object]) -> list[object]:
     return ["taskset", "-c", str(core), *command]
 
 
-def start_redis(folder: Path, core: int, name: str = "redis") -> Program:
-    """Start a Redis that writes nothing to disk."""
-    port = free_port()
+def start_redis(
+    folder: Path, core: int, name: str = "redis", *, port: int = 0, options: Sequence[object] = ()
+) -> Program:
+    """Start a Redis that writes nothing to disk, on a port of its own or on this one."""
+    port = port or free_port()
     command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly"]
-    return Program(start(name, pinned(core, [*command, "no"]), folder=folder, ports=[port]), port)
+    return Program(start(name, pinned(core, [*command, "no", *options]), folder=folder, ports=[port]), port)
 
 
 def start_aiohttp(folder: Path, core: int, cookies: Path) -> Program:
     """Start plain aiohttp routes on uvloop: what the same answer costs when a framework gives it."""
     port = free_port()
     command = pinned(core, [sys.executable, "-m", "tests.load.plain_route", port, APP, cookies])
-    return Program(start("aiohttp", command, folder=folder, ports=[port], env={"PYTHONPATH": _python_path()}), port)
+    return Program(start("aiohttp", command, folder=folder, ports=[port], env={"PYTHONPATH": python_path()}), port)
 
 
 def write_config(
@@ -105,7 +107,7 @@ def start_secondgate(config: Path, core: int) -> Secondgate:
     listen = json.loads(config.read_text())["listen"]
     gate, portal, admin = (int(listen[which].rpartition(":")[2]) for which in ("gate", "portal", "admin"))
     command = pinned(core, [sys.executable, "-m", "secondgate", "serve", "-c", config])
-    environment = {"PYTHONPATH": _python_path()}
+    environment = {"PYTHONPATH": python_path()}
     running = start(config.stem, command, folder=config.parent, ports=[gate, portal, admin], env=environment)
     return Secondgate(running, gate, portal, admin, config)
 
@@ -154,5 +156,6 @@ def start_front_nginx(folder: Path, name: str, core: int, *, gate: int, portal: 
     return Program(start_nginx(folder, name, core, http), port)
 
 
-def _python_path() -> str:
+def python_path() -> str:
+    """Give where programs of this run find the project."""
     return f"{ROOT / 'src'}:{ROOT}"

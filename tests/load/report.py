@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.load.measure import Row
-from tests.load.scenarios import hits, million, misses
+from tests.load.scenarios import faults, hits, million, misses, replicas
+from tests.load.table import Table, Target, markdown_lines, text_lines
 
 HEADS = (
     "scenario",
@@ -29,32 +30,8 @@ MILLION_RATIO, BYTES = "ratio_to_1000", "bytes_per_session"
 HIT = hits.direct("auth-request")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What must be reached, and what was; None: it was not measured in this run."""
-
-    text: str
-    sign: str
-    wanted: float
-    found: float | None
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether it is."""
-        if self.found is None:
-            return False
-        return self.found >= self.wanted if self.sign == "≥" else self.found <= self.wanted
-
-    def line(self) -> str:
-        """Give it as a line."""
-        if self.found is None:
-            return f"  not measured  {self.text}"
-        said = "reached      " if self.is_reached else "NOT reached  "
-        return f"  {said} {self.text}: {self.found:.3g} ({self.sign} {self.wanted:g})"
-
-
-def targets(rows: Mapping[str, Row]) -> list[Target]:
-    """Compare rows with what is required of them."""
+def targets(rows: Mapping[str, Row], tables: Mapping[str, Table]) -> list[Target]:
+    """Compare rows and tables with what is required of them."""
     hit, behind, miss, all_live = (rows.get(name) for name in (HIT, hits.BEHIND, misses.MISSES, million.ALL))
     return [
         Target("hits directly, of nginx return 200", "≥", 0.45, _ratio(hit, hits.NGINX)),
@@ -65,6 +42,8 @@ def targets(rows: Mapping[str, Row]) -> list[Target]:
         Target("p99 in ms at half of the highest rate, hits directly", "≤", 1, hit.half_p99_ms if hit else None),
         Target("Redis commands a hit", "≤", 0.01, hit.redis_per_check if hit else None),
         Target("Redis round trips a miss", "≤", 1.01, miss.redis_per_check if miss else None),
+        *replicas.targets(tables.get(replicas.TITLE)),
+        *faults.targets(tables.get(faults.TITLE)),
     ]
 
 
@@ -98,21 +77,30 @@ def _number(value: float | None, digits: int) -> str:
 
 def text_table(rows: list[Row]) -> str:
     """Give the table for a terminal."""
-    lines = [list(HEADS), *map(cells, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    return text_lines([list(HEADS), *map(cells, rows)])
 
 
 def markdown_table(rows: list[Row]) -> str:
     """Give the table for a README."""
-    lines = [list(HEADS), ["---"] + ["---:"] * (len(HEADS) - 1), *map(cells, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return markdown_lines([list(HEADS), *map(cells, rows)])
+
+
+def text_blocks(rows: list[Row], tables: list[Table]) -> str:
+    """Give everything that was found, for a terminal."""
+    blocks = [text_table(rows), notes(rows)] if rows else []
+    blocks += [
+        "\n".join([table.title, text_lines(table.lines()), *(f"  {note}" for note in table.notes)]) for table in tables
+    ]
+    return "\n\n".join(blocks)
+
+
+def markdown_blocks(rows: list[Row], tables: list[Table]) -> str:
+    """Give everything that was found, for a README."""
+    blocks = [markdown_table(rows)] if rows else []
+    for table in tables:
+        notes_ = "".join(f"\n{note}.\n" for note in table.notes)
+        blocks.append(f"{table.title}:\n\n{markdown_lines(table.lines())}{notes_}")
+    return "\n".join(blocks)
 
 
 def target_block(found: list[Target]) -> str:
@@ -126,15 +114,24 @@ def notes(rows: list[Row]) -> str:
     return "\n".join(f"  {name}: {what.replace('_', ' ')} {value:,.3f}" for name, what, value in shown)
 
 
-def save(folder: Path, rows: list[Row], facts: Mapping[str, object], options: Mapping[str, object]) -> None:
-    """Write `load.json`, `load.md` and `load.png`."""
+def save(
+    folder: Path,
+    rows: list[Row],
+    tables: list[Table],
+    *,
+    facts: Mapping[str, object],
+    options: Mapping[str, object],
+    found: list[Target],
+) -> None:
+    """Write `load.json` and `load.md`."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = {
+    kept = {
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": dict(facts),
         "options": dict(options),
         "rows": [asdict(row) for row in rows],
-        "targets": [{**asdict(one), "is_reached": one.is_reached} for one in targets({row.name: row for row in rows})],
+        "tables": [asdict(table) for table in tables],
+        "targets": [{**asdict(one), "is_reached": one.is_reached} for one in found],
     }
-    (folder / "load.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    (folder / "load.md").write_text(markdown_table(rows))
+    (folder / "load.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    (folder / "load.md").write_text(markdown_blocks(rows, tables))

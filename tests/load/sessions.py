@@ -137,13 +137,15 @@ async def _make_all(settings: Settings, path: Path, numbers: range) -> None:
     await client.aclose()
 
 
-def make_session(services: Services, application: Application, number: int) -> tuple[ApplicationSession, str]:
+def make_session(
+    services: Services, application: Application, number: int, *, authenticator_id: str = ""
+) -> tuple[ApplicationSession, str]:
     """Make what `complete_hand_over` makes after a login with TOTP: the live session and the cookie's token."""
     now, person, device = services.now(), person_id(number), services.new_id()
     expires_at = now + LIFE_S
     identity = Identity(email(number), f"Person {number:07}", ("staff",), identity_provider_id=provider_id(services))
     login = Login(token_hash(new_token(services.random_bytes)), person, device, identity, now, expires_at)
-    mfa = (MfaSession(person, device, Method.TOTP, services.new_id(), now),)
+    mfa = (MfaSession(person, device, Method.TOTP, authenticator_id or services.new_id(), now),)
     assertion = sign_assertion(services, login, application, mfa=mfa, expires_at=expires_at)
     grant = Grant(application.id, now, expires_at, mfa, assertion, revocation=application.revocation)
     identifier = new_token(services.random_bytes)
