@@ -18,15 +18,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-import aiosqlite
 from sqlalchemy import URL, Connection, event, exc, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.schema import Table
 
 from secondgate.errors import InvalidConfiguration, Malformed, Problem, Unavailable
+from secondgate.store.sql.sqlite_connections import SqliteConnections
 
 _POOL_SIZE = 8
 _WRITES = "secondgate_writes"
@@ -49,11 +49,13 @@ class Database:
     def __init__(self, url: str, *, wait_s: float = 5.0) -> None:
         scheme = url.partition(":")[0]
         self.path: Path | None = None
+        self._sqlite: SqliteConnections | None = None
         self._wait_s = wait_s
         self._writers = asyncio.Lock()
         if scheme == "sqlite" and url.startswith("sqlite:///"):
             self.path = Path(url.removeprefix("sqlite:///"))
-            self._engine = _sqlite_engine(self.path, wait_s)
+            self._sqlite = SqliteConnections(self.path, wait_s)
+            self._engine = _sqlite_engine(self.path, self._sqlite, wait_s)
         elif scheme in ("postgresql", "postgres"):
             self._engine = _postgresql_engine(url, wait_s)
         else:
@@ -106,6 +108,8 @@ class Database:
     async def close(self) -> None:
         """Give back all connections."""
         await self._engine.dispose()
+        if self._sqlite is not None:
+            await self._sqlite.ended()
 
 
 @contextmanager
@@ -154,25 +158,10 @@ def create_sqlite_file(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def _sqlite_engine(path: Path, wait_s: float) -> AsyncEngine:
-    async def connect() -> aiosqlite.Connection:
-        # mode=rw: a file that went missing is an error and not a new, empty database
-        # isolation_level=None: transactions are begun by us and not by the driver's guess
-        connection = aiosqlite.connect(
-            f"file:{quote(str(path))}?mode=rw", uri=True, timeout=wait_s, isolation_level=None
-        )
-        thread = connection._thread  # noqa: SLF001 - SQLAlchemy does the same where it connects itself
-        thread.daemon = True
-        try:
-            return await connection
-        except sqlite3.Error:
-            # the thread has one more thing to tell this event loop: let it, before the loop may be closed
-            await asyncio.to_thread(thread.join)
-            raise
-
+def _sqlite_engine(path: Path, connections: SqliteConnections, wait_s: float) -> AsyncEngine:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
-        async_creator=connect,
+        async_creator=connections.open,
         pool_size=_POOL_SIZE,
         max_overflow=0,
         pool_timeout=wait_s,
