@@ -13,9 +13,8 @@ import signal
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import structlog
 import uvloop
@@ -38,7 +37,7 @@ from secondgate.gate.answers import SERVER_NAME
 from secondgate.gate.context import Gate, IdentityHeaderNames
 from secondgate.gate.protocol import FAST_PATH, GateRunner
 from secondgate.gate.server import make_gate
-from secondgate.listening import BACKLOG, cannot_listen
+from secondgate.listening import BACKLOG, cannot_listen, remove_left_over
 from secondgate.logs import configure_logs
 from secondgate.model.application import Application
 from secondgate.portal.context import Portal
@@ -295,8 +294,7 @@ async def _listen(runner: web.AppRunner, name: str, address: ListenAddress, work
         return  # the supervisor says, once for all workers, that it listens
     try:
         if address.path:
-            with suppress(FileNotFoundError):
-                Path(address.path).unlink()  # noqa: ASYNC240 - once, at start
+            remove_left_over(address.path)
             await web.UnixSite(runner, address.path).start()
         else:
             await web.TCPSite(runner, address.host, address.port, backlog=BACKLOG).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,9 +32,15 @@ def cannot_listen(name: str, address: str, error: OSError) -> StartRefused:
     return StartRefused(f"listen.{name}: cannot listen on {address}: {reason}; choose another address")
 
 
-def _unix_socket(path: str) -> socket.socket:
+def remove_left_over(path: str) -> None:
+    """Remove the socket of a process that has ended; anything else at its path stays. Raises OSError."""
     with suppress(FileNotFoundError):
-        Path(path).unlink()
+        if stat.S_ISSOCK(Path(path).lstat().st_mode):
+            Path(path).unlink()
+
+
+def _unix_socket(path: str) -> socket.socket:
+    remove_left_over(path)
     opened = socket.socket(socket.AF_UNIX)
     return _listening(opened, path)
 

@@ -178,6 +178,31 @@ def test_what_a_signing_key_proved_ends_with_the_key(runner: asyncio.Runner, his
     runner.run(tell())
 
 
+def test_an_application_keeps_its_answers_while_it_stays_as_it_is_and_gets_none_back(
+    runner: asyncio.Runner, history: History
+) -> None:
+    async def from_memory(cookie: str) -> bool:
+        before = history.let_through
+        assert await history.status(WIKI, cookie) == 200
+        return history.let_through > before
+
+    async def tell() -> None:
+        await history.begin()
+        cookie = history.cookies[0][1]
+        await from_memory(cookie)
+        assert await from_memory(cookie)
+        await history.set_up("News", session_duration="1m")
+        assert await from_memory(cookie)
+        for message in ("Ask Ben.", None):
+            await history.set_up("Wiki", custom_deny_message=message)
+            assert not await from_memory(cookie)
+            assert await from_memory(cookie)
+        await history.organize(session_duration="29m")
+        assert not await from_memory(cookie)
+
+    runner.run(tell())
+
+
 def test_while_nobody_noticed_that_changes_are_not_heard_an_answer_lives_for_less_than_five_seconds(
     runner: asyncio.Runner, history: History
 ) -> None:

@@ -90,12 +90,14 @@ class _Heard:
         """Go on: all of it is looked at now and then."""
 
     async def read_again(self) -> None:
-        """Wait for changes and read."""
+        """Wait for changes and read. Raises what one of the reads raises, when all are done."""
         await self._is_due.wait()
         self._is_due.clear()
         due, self._due = self._due, set()
-        for kind in due:
-            await self._reads[kind]()
+        done = await asyncio.gather(*(self._reads[kind]() for kind in due), return_exceptions=True)
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
 
 
 @asynccontextmanager

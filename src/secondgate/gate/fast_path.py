@@ -11,6 +11,7 @@ import hmac
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Address
+from itertools import count
 
 from secondgate.errors import Malformed, Reason
 from secondgate.gate.answers import Ending, answer, fields_of_cookies, written
@@ -122,6 +123,8 @@ class FastPath:
         self._ending = Ending()
         self._access: Access | None = None
         self._kids: tuple[str, ...] = ()
+        self._numbers = count()
+        self._keys: dict[str, bytes] = {}
         self._plans: dict[str, Plan] = {}
         self._routes: dict[bytes, Route] = {}
 
@@ -242,10 +245,18 @@ class FastPath:
         return client_address(peer, forwarded_for(data), self.gate.trust.networks)
 
     def _take(self, access: Access, kids: tuple[str, ...]) -> None:
-        """Work with other settings or signing keys from now on: nothing that was decided by those before counts."""
+        """Work with other settings or signing keys from now on: nothing that they would decide otherwise counts.
+
+        An application that is as it was keeps its answers; those of another one have keys that nobody asks for again.
+        """
+        before = self._access
+        if before is not None and kids is self._kids and _has_same_rules(before, access):
+            self._keys = {id_: key for id_, key in self._keys.items() if before.by_id[id_] == access.by_id.get(id_)}
+        else:
+            self._keys = {}
+            self.decisions.clear()
         self._access, self._kids = access, kids
         self._plans, self._routes = {}, {}
-        self.decisions.clear()
 
     def _learn(self, authority: bytes) -> Route | None:
         """Find out what a spelling of a host means; None where nothing is protected there."""
@@ -275,8 +286,9 @@ class FastPath:
     def _plan(self, access: Access, application: Application) -> Plan:
         plan = self._plans.get(application.id)
         if plan is None:
-            number = len(self._plans)
-            plan = self._plans[application.id] = self._new_plan(access, application, number.to_bytes(4, "big"))
+            key = self._keys.get(application.id) or next(self._numbers).to_bytes(8, "big")
+            self._keys[application.id] = key
+            plan = self._plans[application.id] = self._new_plan(access, application, key)
         return plan
 
     def _new_plan(self, access: Access, application: Application, key: bytes) -> Plan:
@@ -290,6 +302,11 @@ class FastPath:
             arrival = Arrival((), NOWHERE, None, "", self.gate.trust)
             head = answer(self.gate, DIALECTS[0], arrival, original, verdict).head()
         return Plan(application, key, looks_at_address=False, of_nobody=verdict, head=head)
+
+
+def _has_same_rules(one: Access, other: Access) -> bool:
+    """Whether all that decides about every application is the same in both."""
+    return one.rulebook == other.rulebook and one.identity_providers == other.identity_providers
 
 
 def _original(method: bytes, route: Route, target: bytes) -> OriginalRequest:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from structlog.testing import capture_logs
 
 from secondgate.errors import Unavailable
-from secondgate.flows.refresh import kept_fresh, refresh, repeated
+from secondgate.flows.refresh import heard, kept_fresh, refresh, repeated
 from secondgate.model.keys import SigningAlgorithm
 from secondgate.model.secret import Secret
 from secondgate.model.service_token import ServiceToken
 from secondgate.protocol.jwt import new_signing_key
 from secondgate.protocol.opaque_token import token_hash
 from secondgate.protocol.service_token import PresentedServiceToken
+from secondgate.store.ports import Change, ChangeKind
 from tests.unit.flows.world import START, World
 
 TOKEN = ServiceToken("id", "ci", "client", token_hash("right"), START)
@@ -78,3 +79,29 @@ async def test_work_that_swallows_its_cancellation_is_ended_all_the_same() -> No
         await asyncio.sleep(0.01)
     assert swallowed == 2
     assert not limit.expired()
+
+
+@pytest.mark.case(85)
+async def test_what_cannot_be_read_keeps_nothing_else_from_being_read(world: World) -> None:
+    read: list[str] = []
+
+    async def fail() -> None:
+        read.append("access")
+        raise Unavailable("gone")
+
+    async def succeed(name: str) -> None:
+        read.append(name)
+
+    reads: dict[ChangeKind, Callable[[], Awaitable[object]]] = {
+        ChangeKind.ACCESS: fail,
+        ChangeKind.SIGNING_KEYS: lambda: succeed("keys"),
+        ChangeKind.SERVICE_TOKENS: lambda: succeed("tokens"),
+    }
+    with capture_logs() as logs:
+        async with heard(world.services, reads):
+            await until(lambda: set(read) == {"access", "keys", "tokens"})
+            read.clear()
+            for kind in reads:
+                await world.services.changes.publish(Change(kind))
+            await until(lambda: set(read) == {"access", "keys", "tokens"})
+    assert [line["event"] for line in logs] == ["refresh.unavailable"]
