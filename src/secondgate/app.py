@@ -25,6 +25,7 @@ from secondgate.admin.calls import Administration
 from secondgate.admin.server import make_admin
 from secondgate.administration.managed import ManagedAccess
 from secondgate.config import ListenAddress, Settings
+from secondgate.connections import SERVER_NAME, BoundedRunner
 from secondgate.flows.audit_retention import LOOKED_AT_EVERY_S, prune_audit_log
 from secondgate.flows.keys import rotate_keys_when_due
 from secondgate.flows.machines import KnownServiceTokens
@@ -33,7 +34,6 @@ from secondgate.flows.presented_jwts import PresentedJwts
 from secondgate.flows.provider_documents import ProviderDocuments
 from secondgate.flows.refresh import heard, kept_fresh, refresh, repeated
 from secondgate.flows.services import Services
-from secondgate.gate.answers import SERVER_NAME
 from secondgate.gate.context import Gate, IdentityHeaderNames
 from secondgate.gate.protocol import FAST_PATH, GateRunner
 from secondgate.gate.server import make_gate
@@ -257,7 +257,7 @@ def new_runner(app: web.Application) -> web.AppRunner:
     A field may be 128 KiB long: a proxy that passes more on than is read here gets its connection closed while it
     still writes, and tells its client of an error of ours.
     """
-    runner = GateRunner if FAST_PATH in app else web.AppRunner
+    runner = GateRunner if FAST_PATH in app else BoundedRunner
     return runner(
         app,
         access_log=None,

@@ -38,9 +38,9 @@ class Stream:
 
 
 @asynccontextmanager
-async def connected(site: Site, *, source: str = PROXY) -> AsyncIterator[Stream]:
+async def connected(site: Site, listener: str = "gate", *, source: str = PROXY) -> AsyncIterator[Stream]:
     """Open a connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.ports["gate"], local_addr=(source, 0))
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.ports[listener], local_addr=(source, 0))
     try:
         yield Stream(reader, writer)
     finally:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from secondgate.gate import protocol
+from secondgate.gate.protocol import FAST_PATH, GateConnection
 from tests.web.browser import Person
 from tests.web.gate_streams import Stream, connected, resident_bytes, staying
 from tests.web.site import AUTH_REQUEST, DIALECTS, EXT_AUTHZ, FORWARD_AUTH, STRANGER, Site
@@ -171,7 +171,7 @@ async def test_a_head_without_end_is_not_held(known: Known, source: str) -> None
 async def test_a_head_that_does_not_end_in_time_ends_its_connection_and_no_other(
     known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_WITHIN_S", 0.3)
+    monkeypatch.setattr("secondgate.connections.HEAD_WITHIN_S", 0.3)
     sent, body = staying(FORWARD_AUTH, known.ann), ("Content-Length", "4")
     async with connected(known.site) as slow, connected(known.site) as idle, connected(known.site) as steady:
         assert ANN.encode() in await idle.ask(staying(FORWARD_AUTH, known.ann, body))
@@ -187,6 +187,26 @@ async def test_a_head_that_does_not_end_in_time_ends_its_connection_and_no_other
         await asyncio.sleep(0.3)
         for stream in (idle, steady):
             assert ANN.encode() in await stream.ask(sent)
+
+
+@pytest.mark.case(93, 94)
+@pytest.mark.parametrize("listener", ["gate", "portal", "admin"])
+async def test_every_listener_bounds_a_head_in_time_and_length(
+    site: Site, listener: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secondgate.connections.HEAD_WITHIN_S", 0.3)
+    began = time.monotonic()
+    async with connected(site, listener) as stream:
+        stream.writer.write(b"GET /.secondgate/health HTTP/1.1\r\nHost: mfa.example.com\r\n")
+        assert await stream.what_comes(5) == b""
+        assert stream.reader.at_eof()
+    assert 0.3 <= time.monotonic() - began < 3
+    async with connected(site, listener) as stream:
+        stream.writer.write(b"GET /.secondgate/health HTTP/1.1\r\nHost: mfa.example.com\r\n")
+        for number in range(3):
+            stream.writer.write(f"X-{number}: ".encode() + b"a" * 100_000 + b"\r\n")
+            await asyncio.sleep(0.02)
+        assert (await stream.what_comes(1)).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.case(93)
@@ -219,7 +239,7 @@ async def test_a_connection_that_was_only_answered_out_of_memory_ends_when_it_wa
     async with connected(known.site) as stream:
         assert ANN.encode() in await stream.ask(sent)
         own = stream.writer.get_extra_info("sockname")
-        connections = [one for one in gc.get_objects() if isinstance(one, protocol.GateConnection)]
+        connections = [one for one in gc.get_objects() if isinstance(one, GateConnection)]
         (server,) = [one for one in connections if one.peername == own]
         server._keepalive_timeout = 0.2
         server._keepalive_handle = None
@@ -232,7 +252,7 @@ async def test_a_connection_that_was_only_answered_out_of_memory_ends_when_it_wa
 
 @pytest.mark.case(96)
 async def test_ten_times_the_connections_are_all_answered_and_afterwards_all_is_as_before(known: Known) -> None:
-    decisions = known.site.apps["gate"][protocol.FAST_PATH].decisions
+    decisions = known.site.apps["gate"][FAST_PATH].decisions
     sent = {ANN: staying(FORWARD_AUTH, known.ann), BEN: staying(FORWARD_AUTH, known.ben)}
     limit = asyncio.Semaphore(640)
 

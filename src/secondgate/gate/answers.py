@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDict
 
+from secondgate.connections import SERVER_NAME
 from secondgate.errors import Malformed, Reason
 from secondgate.gate.context import Gate
 from secondgate.gate.dialects import Dialect
@@ -37,7 +38,6 @@ _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 ACCESS_EMAIL = "Cf-Access-Authenticated-User-Email"
 ACCESS_ASSERTION = "Cf-Access-Jwt-Assertion"
 ERROR_HEADER = "X-Secondgate-Error"
-SERVER_NAME = "secondgate"
 NO_STORE = (str(hdrs.CACHE_CONTROL), "no-store")
 Fields = tuple[tuple[str, str], ...]
 
