@@ -42,9 +42,10 @@ FOUND_WITHIN_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Three:
-    """The replicas, and the relay before the last one."""
+    """The replicas, their Redis, and the relay before it that the last one uses."""
 
     replicas: tuple[Secondgate, ...]
+    store: Program
     relay: Program
 
     def cut(self) -> None:
@@ -100,7 +101,7 @@ def start_three(lab: Lab) -> Three:
             shutil.copy(lab.folder / "replica-one-data" / "sealing.key", folder)
         replicas.append(programs.start_secondgate(config, lab.server_core))
         lab.own(replicas[-1].running)
-    return Three(tuple(replicas), relay)
+    return Three(tuple(replicas), store, relay)
 
 
 class Api:

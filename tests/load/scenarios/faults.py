@@ -182,13 +182,7 @@ def run(lab: Lab) -> None:
         suffering = kind(lab)
         config = programs.write_config(lab.folder, f"secondgate-fault-{number}", 0)
         config.write_text(config.read_text().replace("redis://127.0.0.1:0/0", suffering.url))
-        try:
-            secondgate = programs.start_secondgate(config, lab.server_core)
-        except RuntimeError:
-            if not suffering.url.startswith("redis+"):
-                raise
-            say(f"  {suffering.name}: this Secondgate does not know {suffering.url}: left out")
-            continue
+        secondgate = programs.start_secondgate(config, lab.server_core)
         try:
             uvloop.run(_suffer(table, suffering, secondgate))
         finally:
