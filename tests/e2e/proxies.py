@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import shutil
 import sys
 import time
@@ -28,11 +29,12 @@ class Upstreams:
 
 def _rendered(path: Path, changes: dict[str, str]) -> str:
     text = path.read_text()
-    for old, new in changes.items():
+    for old in changes:
         if old not in text:
             raise AssertionError(f"{path.name} no longer holds {old!r}")
-        text = text.replace(old, new)
-    return text
+    # In one go, the longest first: what was put in for one may look like another.
+    olds = sorted(changes, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, olds)), lambda found: changes[found[0]], text)
 
 
 def start_nginx(
